@@ -1,0 +1,36 @@
+/** The embedded Kubernetes API's outside: how it is opened, asked over HTTP and used in-process. Not the listener, which its program owns. */
+import type { Clock } from "#host/clock.ts";
+import type { KubeClient } from "#host/kube/kube-client.ts";
+import type { Log } from "#host/log.ts";
+
+/** Who asks, as its program authenticated it. */
+export interface User {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+/** How the API is opened. */
+export interface ApiOptions {
+  /** Path of the SQLite file, or `:memory:`. */
+  readonly dataFile: string;
+  /** Range ClusterIPs come from. Default `10.96.0.0/16`. */
+  readonly serviceRange?: string;
+  /** ClusterIPs in the range that are never given out. Default `10.96.0.10`, the nameserver in slots. */
+  readonly reservedAddresses?: readonly string[];
+  /** Namespaces that always exist. Default `default`, `kube-system`, `lambient-system`. */
+  readonly namespaces?: readonly string[];
+  readonly clock: Clock;
+  /** A number of [0, 1), for generated names and addresses. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** An open API. */
+export interface Api {
+  /** Answers a request of an authenticated user; undefined for one who is not: 401 except for health. */
+  handle(request: Request, user: User | undefined): Promise<Response>;
+  /** The same objects without HTTP, as one who may do everything. */
+  readonly client: KubeClient;
+  /** Ends every watch and closes the file. */
+  close(): void;
+}
