@@ -1,0 +1,194 @@
+/**
+ * Control groups: limits on what processes use, and the one sure way to end all of them.
+ * Works on version 2 alone and on hybrid machines, where memory and pids are version 1 hierarchies beside it; the machine is left as it is.
+ */
+import { mkdirSync, promises, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where the hierarchies are mounted. */
+export interface CgroupMounts {
+  /** Version 2. */
+  readonly unified: string;
+  /** Version 1 hierarchies of controllers that version 2 does not have. */
+  readonly memoryV1: string | undefined;
+  readonly pidsV1: string | undefined;
+}
+
+/** What the processes of a group may use together. */
+export interface CgroupLimits {
+  readonly memoryBytesMax?: number;
+  readonly processesMax?: number;
+}
+
+/** A group; every hierarchy has a folder of the same path for it. */
+export interface Cgroup {
+  /** Its path below the mounts. */
+  readonly path: string;
+  /** Moves a process in. It may take 25 ms, which pass outside the engine's thread. @throws Error when there is no such process */
+  join(pid: number): Promise<void>;
+  /** Ends every process in it and below, for certain and at once. */
+  kill(): void;
+  /** The processes in it, without those of groups below. */
+  pids(): number[];
+  /** Names of the groups below. */
+  children(): string[];
+  /** How often the kernel ended a process of it for want of memory. */
+  outOfMemoryKills(): number;
+  /** Removes it and all groups below once their processes are gone. @throws Error when some remain after `timeoutMs` */
+  remove(timeoutMs: number): Promise<void>;
+}
+
+const retryMs = 5;
+
+/** Reads the hierarchies' places out of `/proc/self/mountinfo`; undefined when version 2 is not mounted. */
+export function findCgroupMounts(mountInfo: string): CgroupMounts | undefined {
+  let unified: string | undefined;
+  let memoryV1: string | undefined;
+  let pidsV1: string | undefined;
+  for (const line of mountInfo.split("\n")) {
+    const [left = "", right = ""] = line.split(" - ");
+    const place = left.split(" ")[4];
+    const [type, , options = ""] = right.split(" ");
+    if (type === "cgroup2") unified ??= place;
+    if (type !== "cgroup") continue;
+    if (options.split(",").includes("memory")) memoryV1 ??= place;
+    if (options.split(",").includes("pids")) pidsV1 ??= place;
+  }
+  return unified === undefined ? undefined : { unified, memoryV1, pidsV1 };
+}
+
+/** The machine's hierarchies. @throws Error when version 2 is not mounted */
+export function readCgroupMounts(): CgroupMounts {
+  const mounts = findCgroupMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+  if (mounts === undefined) {
+    throw new Error(
+      "Cannot find control groups of version 2 as a mount: none of type cgroup2 in /proc/self/mountinfo; mount one, for instance at /sys/fs/cgroup/unified",
+    );
+  }
+  return mounts;
+}
+
+/** Makes a group, or takes the one that is there; missing parents are made without limits. */
+export function openCgroup(mounts: CgroupMounts, path: string, limits: CgroupLimits = {}): Cgroup {
+  const places = foldersOf(mounts, path);
+  for (const folder of places.all) mkdirSync(folder, { recursive: true });
+  applyLimits(mounts, path, limits);
+  return {
+    path,
+    async join(pid) {
+      for (const folder of places.all) await promises.writeFile(join(folder, "cgroup.procs"), String(pid));
+    },
+    kill: () => killAll(places.unified),
+    pids: () => readPids(places.unified),
+    children: () => subfolders(places.unified),
+    outOfMemoryKills: () => readOutOfMemoryKills(places.memoryV1, places.unified),
+    remove: (timeoutMs) => removeFolders(places.all, timeoutMs),
+  };
+}
+
+function foldersOf(
+  mounts: CgroupMounts,
+  path: string,
+): { all: string[]; unified: string; memoryV1: string | undefined; pidsV1: string | undefined } {
+  const unified = join(mounts.unified, path);
+  const memoryV1 = mounts.memoryV1 === undefined ? undefined : join(mounts.memoryV1, path);
+  const pidsV1 = mounts.pidsV1 === undefined ? undefined : join(mounts.pidsV1, path);
+  const all = [unified, memoryV1, pidsV1].filter((folder) => folder !== undefined);
+  return { all, unified, memoryV1, pidsV1 };
+}
+
+function applyLimits(mounts: CgroupMounts, path: string, limits: CgroupLimits): void {
+  const { unified, memoryV1, pidsV1 } = foldersOf(mounts, path);
+  const { memoryBytesMax, processesMax } = limits;
+  if (memoryBytesMax !== undefined) {
+    if (memoryV1 !== undefined) writeFileSync(join(memoryV1, "memory.limit_in_bytes"), String(memoryBytesMax));
+    else delegate(mounts, path, "memory", () => writeFileSync(join(unified, "memory.max"), String(memoryBytesMax)));
+  }
+  if (processesMax === undefined) return;
+  if (pidsV1 !== undefined) writeFileSync(join(pidsV1, "pids.max"), String(processesMax));
+  else delegate(mounts, path, "pids", () => writeFileSync(join(unified, "pids.max"), String(processesMax)));
+}
+
+/** Version 2 has a controller in a group only when every group above passes it on. */
+function delegate(mounts: CgroupMounts, path: string, controller: string, write: () => void): void {
+  let above = mounts.unified;
+  for (const name of path.split("/").filter((part) => part !== "")) {
+    writeFileSync(join(above, "cgroup.subtree_control"), `+${controller}`);
+    above = join(above, name);
+  }
+  write();
+}
+
+function killAll(folder: string): void {
+  try {
+    writeFileSync(join(folder, "cgroup.kill"), "1");
+  } catch {
+    // Kernels before 5.14 have no such file.
+    for (const name of subfolders(folder)) killAll(join(folder, name));
+    for (const pid of readPids(folder)) killOne(pid);
+  }
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself between the list and the signal.
+  }
+}
+
+function readPids(folder: string): number[] {
+  return readText(join(folder, "cgroup.procs"))
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
+}
+
+function readOutOfMemoryKills(memoryV1: string | undefined, unified: string): number {
+  const text =
+    memoryV1 === undefined
+      ? readText(join(unified, "memory.events"))
+      : readText(join(memoryV1, "memory.oom_control"));
+  return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
+function subfolders(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return []; // The group is gone already.
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // The group is gone, or the controller is not there.
+  }
+}
+
+async function removeFolders(folders: readonly string[], timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (const folder of folders) {
+    while (!removeTree(folder)) {
+      if (performance.now() > deadline) {
+        throw new Error(`Cannot remove the control group ${folder}: processes ${readPids(folder).join(", ")} remain`);
+      }
+      await Bun.sleep(retryMs);
+    }
+  }
+}
+
+/** Whether the folder and all below are gone. */
+function removeTree(folder: string): boolean {
+  for (const name of subfolders(folder)) if (!removeTree(join(folder, name))) return false;
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOENT";
+  }
+}
