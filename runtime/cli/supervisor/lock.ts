@@ -1,0 +1,70 @@
+/** The lock of a run folder: held by the kernel for as long as its supervisor lives, so that a dead one never blocks the next. */
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { LinuxError } from "#host/linux/errno.ts";
+import type { Libc } from "#host/linux/libc.ts";
+import { MeshError } from "#host/mesh-error.ts";
+
+/** A held lock. */
+export interface Lock extends Disposable {
+  release(): void;
+}
+
+const exclusive = 2;
+const withoutWaiting = 4;
+const setFlags = 2; // F_SETFD
+const closeOnExec = 1;
+
+/**
+ * Takes the lock and writes the pid into it, for messages only.
+ * @throws MeshError `already-exists` naming who holds it
+ */
+export function takeLock(libc: Libc, path: string, pid: number): Lock {
+  const fd = openSync(path, "a+", 0o600);
+  try {
+    libc.call(`Cannot keep ${path} from children`, "fcntl", fd, setFlags, closeOnExec);
+    libc.call(`Cannot lock ${path}`, "flock", fd, exclusive | withoutWaiting);
+    ftruncateSync(fd, 0);
+    writeSync(fd, `${pid}\n`);
+  } catch (error) {
+    closeSync(fd);
+    throw isTaken(error) ? takenBy(path) : error;
+  }
+  const release = (): void => closeSync(fd);
+  return { release, [Symbol.dispose]: release };
+}
+
+/** Whether somebody holds the lock at this moment. A lock file that is not there is not held. */
+export function isLocked(libc: Libc, path: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return false; // nobody has ever locked it
+  }
+  const taken = libc.attempt("flock", fd, exclusive | withoutWaiting) < 0;
+  closeSync(fd);
+  return taken;
+}
+
+/** The pid written by the last holder. */
+export function readLockPid(path: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(path, "utf8").trim());
+    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined; // nobody has ever locked it
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof LinuxError && error.errno === "EAGAIN";
+}
+
+function takenBy(path: string): MeshError {
+  const pid = readLockPid(path);
+  const holder = pid === undefined ? "another process" : `process ${pid}`;
+  return new MeshError(
+    "already-exists",
+    `Cannot start the mesh: ${holder} runs it already and holds ${path}; use "lambient status", or "lambient down" first, or another --run-dir`,
+  );
+}
