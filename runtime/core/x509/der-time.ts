@@ -26,9 +26,9 @@ export function readTime(value: DerValue | undefined): number {
   if (!isShort) expectTag(value, derTag.generalizedTime);
   const match = (isShort ? utcForm : generalizedForm).exec(decoder.decode(value?.content));
   if (match === null) throw new DerError("a time that is not one as YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ");
-  const [written = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  const year = isShort ? fullYear(written) : written;
-  return daysFromCivil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+  const part = (index: number): number => Number(match[index]);
+  const year = isShort ? fullYear(part(1)) : part(1);
+  return daysFromCivil(year, part(2), part(3)) * 86_400 + part(4) * 3600 + part(5) * 60 + part(6);
 }
 
 /** Two digits mean 1950 to 2049 (RFC 5280 §4.1.2.5.1). */
