@@ -43,7 +43,6 @@ export class KeptIdentity {
   #failures = 0;
   #lastError: Error | undefined;
   #wasHeld = false;
-  #minting = false;
   #gone = false;
 
   constructor(identity: SpiffeId, ports: KeeperPorts, onChange: () => void) {
@@ -98,11 +97,9 @@ export class KeptIdentity {
     this.#rejectAll(new MeshError("canceled", `Cannot get the certificate of ${this.#identity}: forgotten`));
   }
 
-  /** A new key each time. The turn of work is taken from the keeper, so that few requests run at once. */
+  /** A new key each time; the next attempt is only scheduled when this one has ended. The turn of work is taken from the keeper, so that few requests run at once. */
   #mint(): void {
-    if (this.#minting || this.#gone) return;
-    this.#minting = true;
-    void this.#ports.inTurn(() => this.#mintNow()).finally(() => (this.#minting = false));
+    void this.#ports.inTurn(() => this.#mintNow());
   }
 
   async #mintNow(): Promise<void> {
