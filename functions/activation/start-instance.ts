@@ -1,0 +1,114 @@
+/** Brings one instance into being: a slot is taken, ztunnel learns whose it is while the bundle is loaded into it. Decides nothing. */
+import type { Clock } from "#host/clock.ts";
+import { errorText, MeshError } from "#host/mesh-error.ts";
+import type { Revision } from "../revision.ts";
+import type { Instance } from "./instance.ts";
+import type { LoadedFunction, Slot, SlotSource, TakenSlot } from "./slot-port.ts";
+
+/** What starting needs. */
+export interface StartDependencies {
+  readonly slots: SlotSource;
+  /** The bytes of a bundle by its digest. */
+  readonly readBundle: (digest: string) => Promise<Uint8Array>;
+  /** Variables and secrets together. */
+  readonly resolveEnv: (revision: Revision) => Promise<Readonly<Record<string, string>>>;
+  readonly clock: Clock;
+  /** An id for a new instance of that revision. */
+  readonly newInstanceId: (revision: Revision) => string;
+}
+
+/** What came of a start. */
+export type StartOutcome =
+  | { readonly kind: "started"; readonly instance: Instance }
+  /** Whose fault it was: a revision that does not load is left alone for a while, one that found no slot is not. */
+  | { readonly kind: "failed"; readonly error: MeshError; readonly fault: "revision" | "node" };
+
+/** Starts an instance within the revision's activation timeout; nothing is left of a start that fails. */
+export async function startInstance(
+  dependencies: StartDependencies,
+  revision: Revision,
+): Promise<StartOutcome> {
+  const { clock } = dependencies;
+  const { activationTimeoutMs } = revision.spec.scale;
+  const startedMs = clock.monotonicMs();
+  const leftMs = (): number => Math.max(1, activationTimeoutMs - (clock.monotonicMs() - startedMs));
+  try {
+    const content = readContent(dependencies, revision);
+    content.catch(() => undefined); // it is awaited below, after the slot
+    const taken = await dependencies.slots.take(leftMs());
+    const id = dependencies.newInstanceId(revision);
+    return await fillSlot(taken, { id, revision, content, leftMs, clock });
+  } catch (thrown) {
+    return { kind: "failed", error: asMeshError(thrown), fault: "node" };
+  }
+}
+
+interface Content {
+  readonly bundle: Uint8Array;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function readContent(dependencies: StartDependencies, revision: Revision): Promise<Content> {
+  const [bundle, env] = await Promise.all([
+    dependencies.readBundle(revision.spec.bundle),
+    dependencies.resolveEnv(revision),
+  ]);
+  return { bundle, env };
+}
+
+interface Filling {
+  readonly id: string;
+  readonly revision: Revision;
+  readonly content: Promise<Content>;
+  readonly leftMs: () => number;
+  readonly clock: Clock;
+}
+
+async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<StartOutcome> {
+  const { id, revision, clock } = filling;
+  let fault: "revision" | "node" = "node";
+  const load = async (): Promise<LoadedFunction> => {
+    const { bundle, env } = await filling.content;
+    const { namespace, name, spec } = revision;
+    fault = "revision";
+    const timeoutMs = filling.leftMs();
+    const loaded = await slot.load({ instance: id, namespace, revision: name, spec, bundle, env, timeoutMs });
+    fault = "node";
+    return loaded;
+  };
+  try {
+    const work = Promise.all([load(), assignTo(slot, revision)]);
+    const [loaded] = await withDeadline(clock, filling.leftMs(), revision, work);
+    const instance = { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() };
+    return { kind: "started", instance };
+  } catch (thrown) {
+    await slot.destroy();
+    return { kind: "failed", error: asMeshError(thrown), fault };
+  }
+}
+
+function assignTo(slot: Slot, { uid, namespace, spec }: Revision): Promise<void> {
+  // Policies come with the revision's template, by discovery; the node knows no others.
+  return slot.assign({ revision: uid, namespace, serviceAccount: spec.serviceAccountName, policies: [] });
+}
+
+async function withDeadline<T>(
+  clock: Clock,
+  leftMs: number,
+  revision: Revision,
+  work: Promise<T>,
+): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const { activationTimeoutMs } = revision.spec.scale;
+  const text = `Cannot start ${revision.uid} within scale.activationTimeoutMs ${activationTimeoutMs}: it is still loading`;
+  const timer = clock.after(leftMs, () => late.reject(new MeshError("timeout", text)));
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    timer.cancel();
+  }
+}
+
+function asMeshError(thrown: unknown): MeshError {
+  return thrown instanceof MeshError ? thrown : new MeshError("io-failed", errorText(thrown), thrown);
+}
