@@ -42,19 +42,17 @@ const retryMs = 5;
 
 /** Reads the hierarchies' places out of `/proc/self/mountinfo`; undefined when version 2 is not mounted. */
 export function findCgroupMounts(mountInfo: string): CgroupMounts | undefined {
-  let unified: string | undefined;
-  let memoryV1: string | undefined;
-  let pidsV1: string | undefined;
-  for (const line of mountInfo.split("\n")) {
+  const hierarchies = mountInfo.split("\n").map((line) => {
     const [left = "", right = ""] = line.split(" - ");
-    const place = left.split(" ")[4];
     const [type, , options = ""] = right.split(" ");
-    if (type === "cgroup2") unified ??= place;
-    if (type !== "cgroup") continue;
-    if (options.split(",").includes("memory")) memoryV1 ??= place;
-    if (options.split(",").includes("pids")) pidsV1 ??= place;
-  }
-  return unified === undefined ? undefined : { unified, memoryV1, pidsV1 };
+    return { place: left.split(" ")[4], type, controllers: options.split(",") };
+  });
+  const unified = hierarchies.find(({ type }) => type === "cgroup2")?.place;
+  const placeOf = (controller: string): string | undefined =>
+    hierarchies.find(({ type, controllers }) => type === "cgroup" && controllers.includes(controller))?.place;
+  return unified === undefined
+    ? undefined
+    : { unified, memoryV1: placeOf("memory"), pidsV1: placeOf("pids") };
 }
 
 /** The machine's hierarchies. @throws Error when version 2 is not mounted */
@@ -101,8 +99,12 @@ function applyLimits(mounts: CgroupMounts, path: string, limits: CgroupLimits): 
   const { unified, memoryV1, pidsV1 } = foldersOf(mounts, path);
   const { memoryBytesMax, processesMax } = limits;
   if (memoryBytesMax !== undefined) {
-    if (memoryV1 !== undefined) writeFileSync(join(memoryV1, "memory.limit_in_bytes"), String(memoryBytesMax));
-    else delegate(mounts, path, "memory", () => writeFileSync(join(unified, "memory.max"), String(memoryBytesMax)));
+    if (memoryV1 !== undefined)
+      writeFileSync(join(memoryV1, "memory.limit_in_bytes"), String(memoryBytesMax));
+    else
+      delegate(mounts, path, "memory", () =>
+        writeFileSync(join(unified, "memory.max"), String(memoryBytesMax)),
+      );
   }
   if (processesMax === undefined) return;
   if (pidsV1 !== undefined) writeFileSync(join(pidsV1, "pids.max"), String(processesMax));
@@ -175,7 +177,9 @@ async function removeFolders(folders: readonly string[], timeoutMs: number): Pro
   for (const folder of folders) {
     while (!removeTree(folder)) {
       if (performance.now() > deadline) {
-        throw new Error(`Cannot remove the control group ${folder}: processes ${readPids(folder).join(", ")} remain`);
+        throw new Error(
+          `Cannot remove the control group ${folder}: processes ${readPids(folder).join(", ")} remain`,
+        );
       }
       await Bun.sleep(retryMs);
     }

@@ -41,7 +41,9 @@ export function findKernelProblems(facts: KernelFacts): string[] {
   );
   if (facts.effectiveUid === 0 && missing.length > 0) {
     const names = missing.map(([name]) => name).join(", ");
-    problems.push(`Cannot make slots without ${names}: start the container or service with these capabilities`);
+    problems.push(
+      `Cannot make slots without ${names}: start the container or service with these capabilities`,
+    );
   }
   return problems;
 }

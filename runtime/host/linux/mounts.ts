@@ -25,7 +25,15 @@ export function openTmpfs(libc: Libc, options: TmpfsOptions): number {
   try {
     const settings = { size: options.bytesMax, nr_inodes: options.filesMax, mode: "0755" };
     for (const [name, value] of Object.entries(settings)) {
-      libc.call(`${what} with ${name}=${value}`, "fsconfig", context, setString, zero(name), zero(String(value)), 0);
+      libc.call(
+        `${what} with ${name}=${value}`,
+        "fsconfig",
+        context,
+        setString,
+        zero(name),
+        zero(String(value)),
+        0,
+      );
     }
     libc.call(what, "fsconfig", context, create, null, null, 0);
     return libc.call(what, "fsmount", context, closeOnExec, noSetUid | noExec);
@@ -87,7 +95,13 @@ export function rootSteps(tmpfsFd: number, binds: readonly Bind[]): Step[] {
         0,
       ]),
     ]),
-    step("Cannot mount /proc", "mount", ["proc", `${stage}/proc`, "proc", hidden | readOnly, "subset=pid,hidepid=2"]),
+    step("Cannot mount /proc", "mount", [
+      "proc",
+      `${stage}/proc`,
+      "proc",
+      hidden | readOnly,
+      "subset=pid,hidepid=2",
+    ]),
     step("Cannot enter the new root", "chdir", [stage]),
     step("Cannot change the root", "pivot_root", [".", "."]),
     step("Cannot leave the old root", "umount2", [".", detach]),
