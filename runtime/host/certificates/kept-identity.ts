@@ -31,6 +31,9 @@ interface Waiter {
   readonly timer: Timer;
 }
 
+/** A certificate that comes nearly expired must not make its renewal a busy loop. */
+const shortestRenewalMs = 250;
+
 /** See the diagram; one object an identity, from the first wish for it until it is forgotten. */
 export class KeptIdentity {
   readonly #identity: SpiffeId;
@@ -125,7 +128,7 @@ export class KeptIdentity {
     const { clock, random } = this.#ports;
     const leftMs = held.notAfterMs - clock.nowMs();
     // Half of what is left, spread by a tenth so that what was minted together is not renewed together.
-    this.#schedule(Math.max(0, leftMs) * (0.45 + 0.1 * random()));
+    this.#schedule(Math.max(shortestRenewalMs, leftMs * (0.45 + 0.1 * random())));
     this.#expiry?.cancel();
     this.#expiry = longTimer(this.#ports.clock, leftMs, () => this.#onChange());
     for (const waiter of this.#waiters) {

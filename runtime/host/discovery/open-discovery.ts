@@ -74,6 +74,7 @@ class DiscoveryClient implements Discovery {
   #stream: Stream | undefined;
   #retry: Timer | undefined;
   #failures = 0;
+  #isIntroduced = false;
   #open = true;
 
   constructor(options: DiscoveryOptions) {
@@ -83,7 +84,8 @@ class DiscoveryClient implements Discovery {
   }
 
   get isSynced(): boolean {
-    return this.#answered.size === this.#types.size;
+    if (this.#stream === undefined) return false;
+    return [...this.#types].every(([typeUrl, type]) => type.wantsNothing || this.#answered.has(typeUrl));
   }
 
   connect(): void {
@@ -94,16 +96,14 @@ class DiscoveryClient implements Discovery {
       this.#client = openControlChannel(this.#options.channel);
       const stream = this.#client.makeBidiStreamRequest(method, encode, decode, metadata);
       this.#stream = stream;
+      this.#isIntroduced = false;
       // A stream says both "error" and "end"; whichever comes first ends it, the other then finds it gone.
       stream.on("data", (response: DeltaDiscoveryResponse) => this.#onResponse(stream, response));
       stream.on("error", (error: Error) => this.#onEnd(stream, error.message));
       stream.on("end", () => this.#onEnd(stream, "the server ended the stream"));
-      let isFirst = true;
       for (const type of this.#types.values()) {
         const request = type.firstRequest();
-        if (isFirst) request.node = create(NodeSchema, { id: this.#options.nodeId });
-        isFirst = false;
-        stream.write(request);
+        if (request !== undefined) this.#write(stream, request);
       }
     } catch (error) {
       this.#disconnected(errorText(error));
@@ -112,7 +112,7 @@ class DiscoveryClient implements Discovery {
 
   setNames(typeUrl: string, names: readonly string[]): void {
     const request = this.#types.get(typeUrl)?.rename(names);
-    if (request !== undefined) this.#stream?.write(request);
+    if (request !== undefined && this.#stream !== undefined) this.#write(this.#stream, request);
   }
 
   status(): readonly DiscoveryTypeStatus[] {
@@ -134,10 +134,17 @@ class DiscoveryClient implements Discovery {
     const type = this.#types.get(response.typeUrl);
     if (stream !== this.#stream || type === undefined) return;
     this.#failures = 0;
-    stream.write(type.apply(response));
+    this.#write(stream, type.apply(response));
     const wasSynced = this.isSynced;
     this.#answered.add(response.typeUrl);
     if (!wasSynced && this.isSynced) this.#options.onState?.({ kind: "synced" });
+  }
+
+  /** The first request of a stream says who asks. */
+  #write(stream: Stream, request: DeltaDiscoveryRequest): void {
+    if (!this.#isIntroduced) request.node = create(NodeSchema, { id: this.#options.nodeId });
+    this.#isIntroduced = true;
+    stream.write(request);
   }
 
   #onEnd(stream: Stream, reason: string): void {

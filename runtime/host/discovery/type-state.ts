@@ -22,6 +22,7 @@ export class TypeState {
   readonly #versions = new Map<string, string>();
   #names: readonly string[] | undefined;
   #synced = false;
+  #isAsked = false;
   #refused = 0;
 
   constructor(watched: WatchedType) {
@@ -43,8 +44,15 @@ export class TypeState {
     return this.#refused;
   }
 
-  /** The first request for this type on a new connection. */
-  firstRequest(): DeltaDiscoveryRequest {
+  /** Whether nothing is wanted now: then nothing is asked, since asking for no names means asking for all. */
+  get wantsNothing(): boolean {
+    return this.#names?.length === 0;
+  }
+
+  /** The first request for this type on a new connection; undefined when nothing is wanted. */
+  firstRequest(): DeltaDiscoveryRequest | undefined {
+    this.#isAsked = !this.wantsNothing;
+    if (this.wantsNothing) return undefined;
     return create(DeltaDiscoveryRequestSchema, {
       typeUrl: this.watched.typeUrl,
       resourceNamesSubscribe: [...(this.#names ?? [])],
@@ -52,7 +60,7 @@ export class TypeState {
     });
   }
 
-  /** Changes the names wanted. @returns the request that tells the server; undefined when nothing changed or all are wanted. */
+  /** Changes the names wanted. @returns the request that tells the server, when there is something to tell. */
   rename(names: readonly string[]): DeltaDiscoveryRequest | undefined {
     if (this.#names === undefined) return undefined;
     const before = new Set(this.#names);
@@ -62,7 +70,8 @@ export class TypeState {
     this.#names = [...after];
     if (added.length + dropped.length === 0) return undefined;
     for (const name of dropped) this.#versions.delete(name);
-    this.watched.deliver([], dropped);
+    if (dropped.length > 0) this.watched.deliver([], dropped);
+    if (!this.#isAsked) return this.firstRequest();
     return create(DeltaDiscoveryRequestSchema, {
       typeUrl: this.watched.typeUrl,
       resourceNamesSubscribe: added,

@@ -1,0 +1,174 @@
+/** One delta discovery stream's state (xDS protocol, incremental ADS): what it wants and what it has; no transport. */
+import { create } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
+import {
+  type DeltaDiscoveryRequest,
+  type DeltaDiscoveryResponse,
+  DeltaDiscoveryResponseSchema,
+  type Resource,
+  ResourceSchema,
+} from "#core/proto/envoy/discovery_pb.js";
+import type { ResourceChange, ResourceSet, ServedResource } from "./resource-set.ts";
+
+/** Largest content of one response; more is sent in further ones. */
+const responseBytesMax = 32 << 20;
+/** Names that one stream may ask for in one type. */
+const namesMax = 100_000;
+
+interface Subscription {
+  wildcard: boolean;
+  readonly names: Set<string>;
+  /** Name → version that was sent last. */
+  readonly sent: Map<string, string>;
+  /** Names that may differ from what was sent: a set, so that it is bounded by what there is. */
+  readonly pending: Set<string>;
+}
+
+/** What the transport does for a session. */
+export interface AdsTransport {
+  /** Sends. @returns false when no more should be sent until `flush()` is called again. */
+  send(response: DeltaDiscoveryResponse): boolean;
+  /** The client refused resources. */
+  onRefusal(typeUrl: string, message: string): void;
+}
+
+/** A stream's state. */
+export class AdsSession {
+  readonly #resources: ResourceSet;
+  readonly #transport: AdsTransport;
+  readonly #subscriptions = new Map<string, Subscription>();
+  #nonce = 0;
+  #isBlocked = false;
+
+  constructor(resources: ResourceSet, transport: AdsTransport) {
+    this.#resources = resources;
+    this.#transport = transport;
+  }
+
+  /** Takes a request: the first of a type subscribes and is always answered, later ones change names or answer us. */
+  receive(request: DeltaDiscoveryRequest): void {
+    const { typeUrl } = request;
+    if (request.errorDetail !== undefined) this.#transport.onRefusal(typeUrl, request.errorDetail.message);
+    const known = this.#subscriptions.get(typeUrl);
+    if (known === undefined) return this.#subscribe(request);
+    for (const name of request.resourceNamesSubscribe) this.#want(known, name);
+    for (const name of request.resourceNamesUnsubscribe) unwant(known, name);
+    if (request.resourceNamesSubscribe.length > 0) this.#send(typeUrl, known, request.resourceNamesSubscribe);
+  }
+
+  /** Notes what changed; `flush()` sends it. */
+  note({ typeUrl, changed, removed }: ResourceChange): void {
+    const subscription = this.#subscriptions.get(typeUrl);
+    if (subscription === undefined) return;
+    for (const name of [...changed, ...removed]) {
+      if (subscription.wildcard || subscription.names.has(name)) subscription.pending.add(name);
+    }
+  }
+
+  /** Sends what is pending, as far as the transport takes it. */
+  flush(): void {
+    this.#isBlocked = false;
+    for (const [typeUrl, subscription] of this.#subscriptions) {
+      if (subscription.pending.size === 0) continue;
+      if (this.#isBlocked) return;
+      const names = [...subscription.pending];
+      subscription.pending.clear();
+      this.#send(typeUrl, subscription, names);
+    }
+  }
+
+  #subscribe(request: DeltaDiscoveryRequest): void {
+    const names = request.resourceNamesSubscribe.filter((name) => name !== "*");
+    const subscription: Subscription = {
+      wildcard: names.length === 0 || names.length < request.resourceNamesSubscribe.length,
+      names: new Set(names.slice(0, namesMax)),
+      sent: new Map(Object.entries(request.initialResourceVersions)),
+      pending: new Set(),
+    };
+    this.#subscriptions.set(request.typeUrl, subscription);
+    const there = subscription.wildcard ? [...this.#resources.ofType(request.typeUrl).keys()] : [];
+    const asked = new Set([...there, ...subscription.names, ...subscription.sent.keys()]);
+    // A first answer that holds nothing tells the client that there is nothing to wait for.
+    this.#respond(request.typeUrl, this.#difference(request.typeUrl, subscription, asked, names));
+  }
+
+  #want(subscription: Subscription, name: string): void {
+    if (name === "*") subscription.wildcard = true;
+    else if (subscription.names.size < namesMax) subscription.names.add(name);
+  }
+
+  /** Names asked for anew are answered in any case: with the resource, or as removed when there is none. */
+  #send(typeUrl: string, subscription: Subscription, names: readonly string[]): void {
+    const asked = names.includes("*")
+      ? [...this.#resources.ofType(typeUrl).keys(), ...names.filter((name) => name !== "*")]
+      : names;
+    const difference = this.#difference(typeUrl, subscription, asked, subscription.wildcard ? [] : names);
+    if (difference.resources.length + difference.removed.length > 0) this.#respond(typeUrl, difference);
+  }
+
+  #difference(
+    ...[typeUrl, subscription, names, answered]: [string, Subscription, Iterable<string>, readonly string[]]
+  ): { resources: ServedResource[]; removed: string[] } {
+    const there = this.#resources.ofType(typeUrl);
+    const mustAnswer = new Set(answered);
+    const resources: ServedResource[] = [];
+    const removed: string[] = [];
+    for (const name of names) {
+      const resource = there.get(name);
+      const sent = subscription.sent.get(name);
+      if (resource === undefined) {
+        if (sent !== undefined || mustAnswer.has(name)) removed.push(name);
+        subscription.sent.delete(name);
+      } else if (resource.version !== sent) {
+        resources.push(resource);
+        subscription.sent.set(name, resource.version);
+      }
+    }
+    return { resources, removed };
+  }
+
+  #respond(
+    typeUrl: string,
+    { resources, removed }: { resources: readonly ServedResource[]; removed: readonly string[] },
+  ): void {
+    const parts = splitBySize(resources);
+    for (const [i, part] of parts.entries()) {
+      const response = create(DeltaDiscoveryResponseSchema, {
+        typeUrl,
+        nonce: String(++this.#nonce),
+        resources: part.map((resource) => resourceMessage(typeUrl, resource)),
+        removedResources: i === 0 ? [...removed] : [],
+      });
+      if (!this.#transport.send(response)) this.#isBlocked = true;
+    }
+  }
+}
+
+function unwant(subscription: Subscription, name: string): void {
+  if (name === "*") subscription.wildcard = false;
+  subscription.names.delete(name);
+  subscription.sent.delete(name);
+  subscription.pending.delete(name);
+}
+
+function splitBySize(resources: readonly ServedResource[]): ServedResource[][] {
+  const parts: ServedResource[][] = [[]];
+  let bytes = 0;
+  for (const resource of resources) {
+    if (bytes > 0 && bytes + resource.bytes.length > responseBytesMax) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)?.push(resource);
+    bytes += resource.bytes.length;
+  }
+  return parts;
+}
+
+function resourceMessage(typeUrl: string, { name, version, bytes }: ServedResource): Resource {
+  return create(ResourceSchema, {
+    name,
+    version,
+    resource: create(AnySchema, { typeUrl, value: bytes }),
+  });
+}
