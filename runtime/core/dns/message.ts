@@ -170,10 +170,10 @@ function readName(bytes: Uint8Array, start: number): ReadName | undefined {
     if (length === 0) return { text, end: end ?? at + 1 };
     if (length === undefined) return undefined;
     if (length >= 0xc0) {
+      const target = pointerAt(bytes, at, lowest);
+      if (target === undefined) return undefined;
       end ??= at + 2;
-      at = ((length & 0x3f) << 8) | (bytes[at + 1] ?? 0);
-      if (end > bytes.length || at >= lowest || at < headBytes) return undefined;
-      lowest = at;
+      at = lowest = target;
       continue;
     }
     const label = readLabel(bytes, at + 1, length);
@@ -182,6 +182,13 @@ function readName(bytes: Uint8Array, start: number): ReadName | undefined {
     at += 1 + length;
   }
   return undefined;
+}
+
+/** Where the pointer at `at` leads: before all that was read of the name yet. */
+function pointerAt(bytes: Uint8Array, at: number, lowest: number): number | undefined {
+  if (at + 2 > bytes.length) return undefined;
+  const target = viewOf(bytes).getUint16(at) & 0x3fff;
+  return target >= headBytes && target < lowest ? target : undefined;
 }
 
 /** A label in lower case; what is not printable ASCII, or a dot within it, makes the name unreadable here. */
