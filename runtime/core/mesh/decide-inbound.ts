@@ -1,0 +1,110 @@
+/** Whether a CONNECT for a workload of this node is served, with which port and as whose: the checks in order, each with its status. */
+import type { IpAddress } from "#core/address/ip.ts";
+import type { SocketAddress } from "#core/address/socket-address.ts";
+import type { SpiffeId } from "#core/identity/spiffe-id.ts";
+import { decideAccess, denialText } from "#core/policy/decide-access.ts";
+import type { ApplicablePolicies } from "#core/policy/policy-set.ts";
+import { findServiceByHostname, type Snapshot } from "./snapshot.ts";
+
+/** What a CONNECT asks for. */
+export type InboundTarget =
+  | { readonly kind: "address"; readonly address: SocketAddress }
+  | { readonly kind: "hostname"; readonly hostname: string; readonly port: number };
+
+/** Whom a waypoint says it speaks for. */
+export interface NamedCaller {
+  readonly identity: SpiffeId;
+  readonly address: IpAddress;
+}
+
+/** The workload that the connection was accepted for. */
+export interface InboundWorkload {
+  /** Its uid in the snapshot, as far as it is there. */
+  readonly uid: string;
+  readonly namespace: string;
+  readonly address: IpAddress;
+  /** The only peer that is let in, when it has one. */
+  readonly waypointIdentity: SpiffeId | undefined;
+  readonly policies: ApplicablePolicies;
+}
+
+/** A CONNECT as it came. */
+export interface InboundAsked {
+  /** Undefined when the authority could not be read. */
+  readonly target: InboundTarget | undefined;
+  /** From the TLS certificate. */
+  readonly peer: SpiffeId;
+  readonly peerAddress: IpAddress;
+  /** What the peer says of the original caller; `malformed` when that could not be read. */
+  readonly namedCaller: NamedCaller | "malformed" | undefined;
+}
+
+/** Why a connection is refused, in the words of Istio's response flags. */
+export type RefusalFlag = "-" | "DENY" | "CONNECT";
+
+/** What becomes of a CONNECT. */
+export type InboundDecision =
+  | {
+      readonly kind: "connect";
+      readonly port: number;
+      /** The original caller: what policies are decided on and what the workload sees as its peer. */
+      readonly caller: NamedCaller;
+      /** A dry-run policy that would have denied it. */
+      readonly dryRunDenial: string | undefined;
+    }
+  | {
+      readonly kind: "refuse";
+      readonly status: 400 | 401 | 503;
+      readonly flag: RefusalFlag;
+      readonly text: string;
+    };
+
+/** Ports that are ours in a workload's network: a connection to them would go round in circles. */
+const ownPorts: ReadonlySet<number> = new Set([15001, 15006, 15008]);
+
+/** Decides a CONNECT whose workload is known. */
+export function decideInbound(
+  snapshot: Snapshot,
+  workload: InboundWorkload,
+  asked: InboundAsked,
+): InboundDecision {
+  const { target, peer, namedCaller } = asked;
+  if (target === undefined) return refuse(400, "-", "the authority is neither ip:port nor hostname:port");
+  if (target.kind === "address" && target.address.ip !== workload.address) {
+    return refuse(400, "-", `ip mismatch: ${target.address.ip} != ${workload.address}`);
+  }
+  const port = portOf(snapshot, workload, target);
+  if (typeof port === "string") return refuse(503, "CONNECT", port);
+  if (ownPorts.has(port)) return refuse(503, "-", "attempted recursive call to ourselves");
+  const isWaypoint = workload.waypointIdentity === peer;
+  if (workload.waypointIdentity !== undefined && !isWaypoint) {
+    return refuse(401, "DENY", `${policyRejection} the workload is reached through its waypoint only`);
+  }
+  if (isWaypoint && namedCaller === "malformed") return refuse(400, "-", "lambient-caller is malformed");
+  const named = isWaypoint && namedCaller !== "malformed" ? namedCaller : undefined;
+  const caller = named ?? { identity: peer, address: asked.peerAddress };
+  const verdict = decideAccess(workload.policies, {
+    source: caller.identity,
+    sourceAddress: caller.address,
+    destinationAddress: workload.address,
+    destinationPort: port,
+  });
+  if (verdict.kind === "denied") return refuse(401, "DENY", `${policyRejection} ${denialText(verdict)}`);
+  return { kind: "connect", port, caller, dryRunDenial: verdict.dryRunDenial };
+}
+
+/** How a refusal by policy begins, as users of Istio search for it. */
+const policyRejection = "connection closed due to policy rejection:";
+
+/** The port, or why there is none. */
+function portOf(snapshot: Snapshot, workload: InboundWorkload, target: InboundTarget): number | string {
+  if (target.kind === "address") return target.address.port;
+  const service = findServiceByHostname(snapshot, target.hostname, workload.namespace);
+  if (service === undefined) return `unknown hostname: ${target.hostname}`;
+  const own = snapshot.workloads.get(workload.uid)?.services.get(service.key)?.get(target.port);
+  return own ?? service.ports.get(target.port) ?? `unknown port: ${target.hostname}:${target.port}`;
+}
+
+function refuse(status: 400 | 401 | 503, flag: RefusalFlag, text: string): InboundDecision {
+  return { kind: "refuse", status, flag, text };
+}
