@@ -68,21 +68,10 @@ export function decideInbound(
   workload: InboundWorkload,
   asked: InboundAsked,
 ): InboundDecision {
-  const { target, peer, namedCaller } = asked;
-  if (target === undefined) return refuse(400, "-", "the authority is neither ip:port nor hostname:port");
-  if (target.kind === "address" && target.address.ip !== workload.address) {
-    return refuse(400, "-", `ip mismatch: ${target.address.ip} != ${workload.address}`);
-  }
-  const port = portOf(snapshot, workload, target);
-  if (typeof port === "string") return refuse(503, "CONNECT", port);
-  if (ownPorts.has(port)) return refuse(503, "-", "attempted recursive call to ourselves");
-  const isWaypoint = workload.waypointIdentity === peer;
-  if (workload.waypointIdentity !== undefined && !isWaypoint) {
-    return refuse(401, "DENY", `${policyRejection} the workload is reached through its waypoint only`);
-  }
-  if (isWaypoint && namedCaller === "malformed") return refuse(400, "-", "lambient-caller is malformed");
-  const named = isWaypoint && namedCaller !== "malformed" ? namedCaller : undefined;
-  const caller = named ?? { identity: peer, address: asked.peerAddress };
+  const port = portOf(snapshot, workload, asked.target);
+  if (typeof port !== "number") return port;
+  const caller = callerOf(workload, asked);
+  if ("kind" in caller) return caller;
   const verdict = decideAccess(workload.policies, {
     source: caller.identity,
     sourceAddress: caller.address,
@@ -93,18 +82,49 @@ export function decideInbound(
   return { kind: "connect", port, caller, dryRunDenial: verdict.dryRunDenial };
 }
 
+type Refusal = Extract<InboundDecision, { kind: "refuse" }>;
+
 /** How a refusal by policy begins, as users of Istio search for it. */
 const policyRejection = "connection closed due to policy rejection:";
 
-/** The port, or why there is none. */
-function portOf(snapshot: Snapshot, workload: InboundWorkload, target: InboundTarget): number | string {
-  if (target.kind === "address") return target.address.port;
+/** The port that is asked for, on this workload and not on us. */
+function portOf(
+  snapshot: Snapshot,
+  workload: InboundWorkload,
+  target: InboundTarget | undefined,
+): number | Refusal {
+  if (target === undefined) return refuse(400, "-", "the authority is neither ip:port nor hostname:port");
+  if (target.kind === "address" && target.address.ip !== workload.address) {
+    return refuse(400, "-", `ip mismatch: ${target.address.ip} != ${workload.address}`);
+  }
+  const port = target.kind === "address" ? target.address.port : servicePortOf(snapshot, workload, target);
+  if (typeof port === "string") return refuse(503, "CONNECT", port);
+  return ownPorts.has(port) ? refuse(503, "-", "attempted recursive call to ourselves") : port;
+}
+
+/** A service's port on this workload, or why there is none. */
+function servicePortOf(
+  snapshot: Snapshot,
+  workload: InboundWorkload,
+  target: Extract<InboundTarget, { kind: "hostname" }>,
+): number | string {
   const service = findServiceByHostname(snapshot, target.hostname, workload.namespace);
   if (service === undefined) return `unknown hostname: ${target.hostname}`;
   const own = snapshot.workloads.get(workload.uid)?.services.get(service.key)?.get(target.port);
   return own ?? service.ports.get(target.port) ?? `unknown port: ${target.hostname}:${target.port}`;
 }
 
-function refuse(status: 400 | 401 | 503, flag: RefusalFlag, text: string): InboundDecision {
+/** The original caller: the peer, or whom the workload's own waypoint names; from anyone else a name counts for nothing. */
+function callerOf(workload: InboundWorkload, asked: InboundAsked): NamedCaller | Refusal {
+  const peer = { identity: asked.peer, address: asked.peerAddress };
+  if (workload.waypointIdentity === undefined) return peer;
+  if (workload.waypointIdentity !== asked.peer) {
+    return refuse(401, "DENY", `${policyRejection} the workload is reached through its waypoint only`);
+  }
+  if (asked.namedCaller === "malformed") return refuse(400, "-", "lambient-caller is malformed");
+  return asked.namedCaller ?? peer;
+}
+
+function refuse(status: 400 | 401 | 503, flag: RefusalFlag, text: string): Refusal {
   return { kind: "refuse", status, flag, text };
 }
