@@ -1,5 +1,5 @@
 /** The lock of a run folder: held by the kernel for as long as its supervisor lives, so that a dead one never blocks the next. */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { LinuxError } from "#host/linux/errno.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
@@ -19,18 +19,46 @@ const closeOnExec = 1;
  * @throws MeshError `already-exists` naming who holds it
  */
 export function takeLock(libc: Libc, path: string, pid: number): Lock {
+  const fd = openLocked(libc, path);
+  ftruncateSync(fd, 0);
+  writeSync(fd, `${pid}\n`);
+  const release = (): void => closeSync(fd);
+  return { release, [Symbol.dispose]: release };
+}
+
+const triesMax = 100;
+
+function openLocked(libc: Libc, path: string): number {
+  for (let tries = 0; tries < triesMax; tries++) {
+    const fd = openAndLock(libc, path);
+    // The file may have been removed, by a holder at its end, between our opening and our locking it.
+    if (isSameFile(fd, path)) return fd;
+    closeSync(fd);
+  }
+  throw new MeshError(
+    "conflict",
+    `Cannot lock ${path}: it keeps being replaced; look who else uses the folder`,
+  );
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  try {
+    return statSync(path).ino === fstatSync(fd).ino;
+  } catch {
+    return false; // it was removed
+  }
+}
+
+function openAndLock(libc: Libc, path: string): number {
   const fd = openSync(path, "a+", 0o600);
   try {
     libc.call(`Cannot keep ${path} from children`, "fcntl", fd, setFlags, closeOnExec);
     libc.call(`Cannot lock ${path}`, "flock", fd, exclusive | withoutWaiting);
-    ftruncateSync(fd, 0);
-    writeSync(fd, `${pid}\n`);
+    return fd;
   } catch (error) {
     closeSync(fd);
     throw isTaken(error) ? takenBy(path) : error;
   }
-  const release = (): void => closeSync(fd);
-  return { release, [Symbol.dispose]: release };
 }
 
 /** Whether somebody holds the lock at this moment. A lock file that is not there is not held. */

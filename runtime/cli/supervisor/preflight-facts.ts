@@ -1,28 +1,31 @@
 /** Gathers what preflight.ts decides on: who we are, the kernel, cgroups, the data folder, the ports. Decides nothing. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
 import { join } from "node:path";
+import { findCgroupMounts } from "#host/linux/cgroup.ts";
+import { readKernelFacts } from "#host/linux/kernel.ts";
 import { errorText } from "#host/mesh-error.ts";
 import type { MeshPaths } from "../mesh-paths.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { findPortHolder } from "./port-holder.ts";
-import type { PortFact, PreflightFacts } from "./preflight.ts";
+import type { MachineFacts, PlaceFacts, PortFact } from "./preflight.ts";
 
-/** Looks around; makes the data folder when it is absent. */
-export function gatherPreflightFacts(
-  config: MeshConfig,
-  paths: MeshPaths,
-  cgroupMount: string | undefined,
-): PreflightFacts {
-  const dataDirRefusal = tryDataDir(paths.dataDir);
+/** Looks at the machine. */
+export function gatherMachineFacts(): MachineFacts {
+  const isLinux = process.platform === "linux";
   return {
     platform: process.platform,
     architecture: process.arch,
-    uid: process.getuid?.() ?? -1,
-    effectiveCapabilities:
-      /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0",
-    kernelRelease: release(),
-    cgroupMount,
+    kernel: isLinux ? readKernelFacts() : undefined,
+    cgroupMount: isLinux
+      ? findCgroupMounts(readFileSync("/proc/self/mountinfo", "utf8"))?.unified
+      : undefined,
+  };
+}
+
+/** Looks at the folders and ports; makes the data folder when it is absent. */
+export function gatherPlaceFacts(config: MeshConfig, paths: MeshPaths): PlaceFacts {
+  const dataDirRefusal = tryDataDir(paths.dataDir);
+  return {
     dataDir: paths.dataDir,
     dataVersionText: readIfThere(paths.dataVersionFile),
     dataDirHasContent: listIfThere(paths.dataDir).some((name) => name !== "lost+found"),

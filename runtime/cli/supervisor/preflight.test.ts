@@ -1,13 +1,14 @@
 import { expect, test } from "bun:test";
-import { decidePreflight, type PreflightFacts } from "./preflight.ts";
+import { decideMachine, decidePlace, type MachineFacts, type PlaceFacts } from "./preflight.ts";
 
-const good: PreflightFacts = {
+const machine: MachineFacts = {
   platform: "linux",
   architecture: "x64",
-  uid: 0,
-  effectiveCapabilities: "000001ffffffffff",
-  kernelRelease: "6.1.0-13-amd64",
+  kernel: { release: "6.1.0-13-amd64", effectiveUid: 0, capabilities: 0x1ffffffffffn },
   cgroupMount: "/sys/fs/cgroup",
+};
+
+const place: PlaceFacts = {
   dataDir: "/d",
   dataVersionText: "1\n",
   dataDirHasContent: true,
@@ -15,45 +16,42 @@ const good: PreflightFacts = {
   ports: [{ flag: "--api-port", port: 7443, refusal: undefined, holder: undefined }],
 };
 
-test("decidePreflight() lets a good machine pass", () => {
-  expect(decidePreflight(good)).toEqual([]);
+test("a good machine and place pass", () => {
+  expect(decideMachine(machine)).toEqual([]);
+  expect(decidePlace(place)).toEqual([]);
 });
 
 test("a new, empty data folder passes", () => {
-  expect(decidePreflight({ ...good, dataVersionText: undefined, dataDirHasContent: false })).toEqual([]);
+  expect(decidePlace({ ...place, dataVersionText: undefined, dataDirHasContent: false })).toEqual([]);
 });
+
+const old = { release: "5.8.18", effectiveUid: 0, capabilities: 0x1ffffffffffn };
 
 test.each([
   [
     "another system",
-    { platform: "darwin", architecture: "arm64", uid: 501 },
-    "Cannot start the mesh on this machine: it needs Linux on x86-64, got darwin on arm64",
+    { platform: "darwin", architecture: "arm64", kernel: undefined },
+    "it needs Linux on x86-64, got darwin on arm64",
   ],
   [
     "not root",
-    { uid: 1000 },
-    "Cannot start the mesh as user 1000: it makes namespaces and needs root; run it with sudo",
+    { kernel: { ...old, release: "6.1", effectiveUid: 1000 } },
+    "as user 1000: root is needed; run the command with sudo",
   ],
+  ["an old kernel", { kernel: old }, "on kernel 5.8.18: 5.9 or newer is needed"],
   [
     "a confined root",
-    { effectiveCapabilities: "00000000a80425fb" },
-    "Cannot start the mesh without CAP_NET_ADMIN and CAP_SYS_ADMIN: this root is confined; run it outside the container, or in a privileged one",
+    { kernel: { ...old, release: "6.1", capabilities: 0xa80425fbn } },
+    "start the container or service with these capabilities",
   ],
-  [
-    "an old kernel",
-    { kernelRelease: "5.8.18" },
-    "Cannot start the mesh on Linux 5.8.18: capture by eBPF sk_lookup needs 5.9 or newer; upgrade the kernel",
-  ],
-  [
-    "a very old kernel",
-    { kernelRelease: "4.19.0" },
-    "Cannot start the mesh on Linux 4.19.0: capture by eBPF sk_lookup needs 5.9 or newer; upgrade the kernel",
-  ],
-  [
-    "no cgroup v2",
-    { cgroupMount: undefined },
-    "Cannot start the mesh without cgroup v2: it is mounted nowhere; run mount -t cgroup2 none /sys/fs/cgroup/unified",
-  ],
+  ["no cgroup v2", { cgroupMount: undefined }, "run mount -t cgroup2 none /sys/fs/cgroup/unified"],
+] as const)("decideMachine() refuses: %s", (_, change, want) => {
+  const errors = decideMachine({ ...machine, ...change });
+  expect(errors.length).toBe(1);
+  expect(errors[0]).toEndWith(want);
+});
+
+test.each([
   [
     "data of another version",
     { dataVersionText: "7\n" },
@@ -83,10 +81,6 @@ test.each([
     { ports: [{ flag: "--edge-port", port: 80, refusal: "address already in use", holder: undefined }] },
     "Cannot listen on 127.0.0.1:80: address already in use; stop it or choose another --edge-port",
   ],
-] as const)("decidePreflight() refuses: %s", (_, change, want) => {
-  expect(decidePreflight({ ...good, ...change })).toEqual([want]);
-});
-
-test("decidePreflight() names everything at once", () => {
-  expect(decidePreflight({ ...good, kernelRelease: "5.4", cgroupMount: undefined }).length).toBe(2);
+] as const)("decidePlace() refuses: %s", (_, change, want) => {
+  expect(decidePlace({ ...place, ...change })).toEqual([want]);
 });

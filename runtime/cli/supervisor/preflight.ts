@@ -1,19 +1,21 @@
 /** Whether this machine and this process can run a mesh: decisions on facts that preflight-facts.ts gathers. Touches nothing. */
+import { findKernelProblems, type KernelFacts } from "#host/linux/kernel.ts";
 
 /** The version of what lies in a data folder; raised when an older program could not read it. */
 export const dataVersion = 1;
 
-/** What was found out. */
-export interface PreflightFacts {
+/** What was found out about the machine. */
+export interface MachineFacts {
   readonly platform: string;
   readonly architecture: string;
-  readonly uid: number;
-  /** `CapEff` of /proc/self/status, as hex. */
-  readonly effectiveCapabilities: string;
-  /** `uname -r`. */
-  readonly kernelRelease: string;
+  /** Undefined where there is no Linux kernel to ask. */
+  readonly kernel: KernelFacts | undefined;
   /** Mount point of cgroup v2. */
   readonly cgroupMount: string | undefined;
+}
+
+/** What was found out about the folders and ports. */
+export interface PlaceFacts {
   readonly dataDir: string;
   /** Content of the data folder's version file; undefined in a new folder. */
   readonly dataVersionText: string | undefined;
@@ -34,53 +36,27 @@ export interface PortFact {
   readonly holder: string | undefined;
 }
 
-/** Everything that stands in the way, each in one sentence with what to do. */
-export function decidePreflight(facts: PreflightFacts): readonly string[] {
-  // Without the first two nothing below means anything: what a wrong machine or user lacks follows from them.
-  const first = checkPlatform(facts) ?? checkRights(facts);
-  if (first !== undefined) return [first];
-  const rest = [checkKernel(facts), checkCgroup(facts), checkData(facts), ...facts.ports.map(checkPort)];
-  return rest.filter((error) => error !== undefined);
+/** What must hold before anything is tried, even before the lock is taken; one sentence each with what to do. */
+export function decideMachine(facts: MachineFacts): readonly string[] {
+  const { platform, architecture, kernel, cgroupMount } = facts;
+  if (platform !== "linux" || architecture !== "x64" || kernel === undefined) {
+    return [
+      `Cannot start the mesh on this machine: it needs Linux on x86-64, got ${platform} on ${architecture}`,
+    ];
+  }
+  const problems = findKernelProblems(kernel);
+  if (problems.length > 0 || cgroupMount !== undefined) return problems;
+  return [
+    "Cannot start the mesh without cgroup v2: it is mounted nowhere; run mount -t cgroup2 none /sys/fs/cgroup/unified",
+  ];
 }
 
-const neededCapabilities = [
-  { bit: 12, name: "CAP_NET_ADMIN" },
-  { bit: 21, name: "CAP_SYS_ADMIN" },
-] as const;
-const oldestKernel = { major: 5, minor: 9 } as const; // sk_lookup
-
-function checkPlatform({ platform, architecture }: PreflightFacts): string | undefined {
-  if (platform === "linux" && architecture === "x64") return undefined;
-  return `Cannot start the mesh on this machine: it needs Linux on x86-64, got ${platform} on ${architecture}`;
+/** What must hold once nothing of an earlier run is left; one sentence each with what to do. */
+export function decidePlace(facts: PlaceFacts): readonly string[] {
+  return [checkData(facts), ...facts.ports.map(checkPort)].filter((error) => error !== undefined);
 }
 
-function checkRights({ uid, effectiveCapabilities }: PreflightFacts): string | undefined {
-  if (uid !== 0)
-    return `Cannot start the mesh as user ${uid}: it makes namespaces and needs root; run it with sudo`;
-  const held = BigInt(`0x${effectiveCapabilities}`);
-  const missing = neededCapabilities.filter(({ bit }) => (held & (1n << BigInt(bit))) === 0n);
-  if (missing.length === 0) return undefined;
-  const names = missing.map(({ name }) => name).join(" and ");
-  return `Cannot start the mesh without ${names}: this root is confined; run it outside the container, or in a privileged one`;
-}
-
-function checkKernel({ kernelRelease }: PreflightFacts): string | undefined {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernelRelease) ?? [];
-  const wanted = `${oldestKernel.major}.${oldestKernel.minor}`;
-  const isNewEnough =
-    Number(major) > oldestKernel.major ||
-    (Number(major) === oldestKernel.major && Number(minor) >= oldestKernel.minor);
-  return isNewEnough
-    ? undefined
-    : `Cannot start the mesh on Linux ${kernelRelease}: capture by eBPF sk_lookup needs ${wanted} or newer; upgrade the kernel`;
-}
-
-function checkCgroup({ cgroupMount }: PreflightFacts): string | undefined {
-  if (cgroupMount !== undefined) return undefined;
-  return "Cannot start the mesh without cgroup v2: it is mounted nowhere; run mount -t cgroup2 none /sys/fs/cgroup/unified";
-}
-
-function checkData(facts: PreflightFacts): string | undefined {
+function checkData(facts: PlaceFacts): string | undefined {
   const { dataDir, dataVersionText, dataDirHasContent, dataDirRefusal } = facts;
   if (dataDirRefusal !== undefined) {
     return `Cannot write to the data folder ${dataDir}: ${dataDirRefusal}; free space there or choose another --data-dir`;

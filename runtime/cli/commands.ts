@@ -1,0 +1,104 @@
+/** The commands, their arguments and flags; each one's work is in the file of its name, loaded when it is asked for. */
+import { Command, Option } from "commander";
+import type { Console } from "./console.ts";
+import { defaultRunDir } from "./mesh-paths.ts";
+import { type OutputFormat, outputFormats } from "./output.ts";
+import { environmentName, flagName, meshDefaults, type RawMeshConfig } from "./supervisor/mesh-config.ts";
+import { readVersion } from "./version.ts";
+
+/** Sets the exit code of a command that ran but found something not as it should be. */
+export type SetExitCode = (code: number) => void;
+
+/** The whole command line. */
+export function buildCommands(console: Console, setExitCode: SetExitCode): Command {
+  const root = new Command("lambient")
+    .description("An ambient service mesh and function runtime on one machine")
+    .version(readVersion(), "-V, --version")
+    .showHelpAfterError('(see "lambient --help")')
+    .showSuggestionAfterError();
+  const make: CommandMaker = (line, description) => {
+    const command = root.command(line).description(description);
+    return command.copyInheritedSettings(root);
+  };
+  configure(root, console);
+  addUp(make, console);
+  addDown(make, console);
+  addStatus(make, console, setExitCode);
+  return root;
+}
+
+/** Adds a command to the command line. */
+export type CommandMaker = (line: string, description: string) => Command;
+
+const descriptions: Readonly<Record<keyof typeof meshDefaults, string>> = {
+  runDir: "folder of sockets, tokens and the lock",
+  dataDir: "folder of the store, bundles, keys and logs",
+  trustDomain: "trust domain of the identities",
+  node: "the node's name",
+  nodeRange: "addresses of the node and its functions",
+  waypointRange: "addresses of the edge and the waypoints",
+  serviceRange: "addresses of services",
+  apiPort: "port of the Kubernetes API on 127.0.0.1; 0 takes a free one",
+  edgePort: "port of the edge on 127.0.0.1; 0 takes a free one",
+  poolSize: "slots kept ready for cold starts",
+  logLevel: "debug, info, warn or error",
+  logFormat: "text or json",
+};
+
+function addUp(make: CommandMaker, console: Console): void {
+  const command = make("up", "bring the mesh up on this machine, until Ctrl-C or lambient down");
+  for (const [field, text] of Object.entries(meshDefaults)) {
+    const description = descriptions[field as keyof typeof meshDefaults];
+    command.option(
+      `--${flagName(field)} <value>`,
+      `${description} (${environmentName(field)}, default ${text})`,
+    );
+  }
+  command
+    .option("-d, --detach", "return once it runs, leaving it in the background", false)
+    .option("-v, --verbose", "show the supervisor's log", false)
+    .action(async (options: RawMeshConfig & { readonly detach: boolean; readonly verbose: boolean }) => {
+      const { detach, verbose, ...flags } = options;
+      await (await import("./up.ts")).up(console, flags, { detach, verbose });
+    });
+}
+
+function addDown(make: CommandMaker, console: Console): void {
+  make("down", "end the mesh and wait until nothing of it is left")
+    .addOption(runDirOption(console))
+    .option("--timeout <seconds>", "how long to wait", "60")
+    .action(async (options: { readonly runDir: string; readonly timeout: string }) => {
+      await (await import("./down.ts")).down(console, options.runDir, Number(options.timeout) * 1000);
+    });
+}
+
+function addStatus(make: CommandMaker, console: Console, setExitCode: SetExitCode): void {
+  make("status", "show the programs of the mesh; exit code 1 when one is not ready")
+    .addOption(runDirOption(console))
+    .addOption(outputOption())
+    .action(async (options: { readonly runDir: string; readonly output: OutputFormat }) => {
+      const isGood = await (await import("./status.ts")).status(console, options.runDir, options.output);
+      setExitCode(isGood ? 0 : 1);
+    });
+}
+
+/** `--run-dir`, which says which mesh is meant. */
+export function runDirOption(console: Console): Option {
+  const fallback = console.env["LAMBIENT_RUN_DIR"] ?? defaultRunDir;
+  return new Option("--run-dir <folder>", "run folder of the mesh (LAMBIENT_RUN_DIR)").default(fallback);
+}
+
+/** `-o`, the form of the result. */
+export function outputOption(): Option {
+  return new Option("-o, --output <format>", "form of the result").choices(outputFormats).default("table");
+}
+
+/** Commander's own words go where ours go, and it throws instead of ending the process. */
+function configure(root: Command, console: Console): void {
+  root.exitOverride().configureOutput({
+    writeOut: (text) => console.out(text),
+    writeErr: (text) => console.err(text),
+    getOutHasColors: () => console.hasColour,
+    getErrHasColors: () => console.hasColour,
+  });
+}

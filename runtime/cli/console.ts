@@ -1,0 +1,41 @@
+/** What a command may do to its terminal: the two streams, colour when it is one, prompts never. Not the programs' logs. */
+
+/** A command's terminal and surroundings. */
+export interface Console {
+  /** Results: what a script reads. */
+  out(text: string): void;
+  /** Everything else: progress, hints, errors. */
+  err(text: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Whether results go to a person and may have colour. */
+  readonly hasColour: boolean;
+}
+
+/** The console of this process. */
+export function processConsole(): Console {
+  const { env } = process;
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env,
+    cwd: process.cwd(),
+    hasColour: process.stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
+  };
+}
+
+/** A colour that means something. */
+export type Paint = "good" | "bad" | "waiting" | "dim" | "strong";
+
+const codes: Readonly<Record<Paint, string>> = {
+  good: "32",
+  bad: "31",
+  waiting: "33",
+  dim: "2",
+  strong: "1",
+};
+
+/** The text in colour, or as it is. */
+export function paint(console: Console, colour: Paint, text: string): string {
+  return console.hasColour ? `\u001B[${codes[colour]}m${text}\u001B[0m` : text;
+}

@@ -1,0 +1,29 @@
+/** `lambient down`: asks the supervisor to end the mesh and waits until it is gone. */
+import { systemClock } from "#host/clock.ts";
+import { openLibc } from "#host/linux/libc.ts";
+import { MeshError } from "#host/mesh-error.ts";
+import type { Console } from "./console.ts";
+import { meshPaths } from "./mesh-paths.ts";
+import { askSupervisor } from "./supervisor-client.ts";
+import { isLocked, readLockPid } from "./supervisor/lock.ts";
+
+const askEveryMs = 20;
+
+/** Runs the command. @throws MeshError `unavailable` when no mesh runs, `timeout` when it does not end. */
+export async function down(console: Console, runDir: string, timeoutMs: number): Promise<void> {
+  const paths = meshPaths(runDir, "/");
+  const pid = readLockPid(paths.lock);
+  await askSupervisor(paths, "stop");
+  const libc = openLibc();
+  const deadline = systemClock.monotonicMs() + timeoutMs;
+  while (isLocked(libc, paths.lock)) {
+    if (systemClock.monotonicMs() > deadline) {
+      throw new MeshError(
+        "timeout",
+        `Cannot end the mesh at ${runDir} within ${timeoutMs} ms: process ${pid ?? "?"} still holds ${paths.lock}; look into its logs`,
+      );
+    }
+    await Bun.sleep(askEveryMs);
+  }
+  console.err("Stopped: nothing of the mesh is left\n");
+}
