@@ -1,8 +1,10 @@
 /** What the function engine's process needs of the machine: its program, the libraries that it is linked with, and the engine's own code as one file. */
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Bind } from "#host/linux/mounts.ts";
+import { assembleSeccomp } from "#host/linux/seccomp.ts";
+import { bootPolicy } from "./sandbox-syscalls.ts";
 
 /** The engine, ready to be put into slots. */
 export interface EngineFiles {
@@ -12,6 +14,8 @@ export interface EngineFiles {
   readonly libraries: readonly Bind[];
   /** The engine's code, a module without imports of files. */
   readonly code: Uint8Array;
+  /** The filter of system calls under which it starts. */
+  readonly filter: Uint8Array;
 }
 
 /** Path of the engine's code in a slot. */
@@ -24,7 +28,7 @@ export const enginePath = "/engine.js";
 export async function loadEngineFiles(): Promise<EngineFiles> {
   const executable = realpathSync("/proc/self/exe");
   const libraries = findLibraries(readFileSync("/proc/self/maps", "utf8"), readInterpreter(executable));
-  return { executable, libraries, code: await bundleEngine() };
+  return { executable, libraries, code: await bundleEngine(), filter: assembleSeccomp(bootPolicy) };
 }
 
 /** The shared libraries in a process's memory map, each bound to its own path, and the loader to the path that the program names. */
@@ -52,7 +56,10 @@ function unwinderBeside(paths: ReadonlySet<string>): string | undefined {
 
 /** The loader that an ELF program names: its PT_INTERP. */
 function readInterpreter(executable: string): string | undefined {
-  const head = new Uint8Array(readFileSync(executable).buffer, 0, 4096);
+  const head = Buffer.alloc(4096);
+  const fd = openSync(executable, "r");
+  readSync(fd, head, 0, head.length, 0);
+  closeSync(fd);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const table = Number(view.getBigUint64(32, true));
   const [size, count] = [view.getUint16(54, true), view.getUint16(56, true)];
@@ -61,7 +68,7 @@ function readInterpreter(executable: string): string | undefined {
     if (view.getUint32(at, true) !== 3) continue;
     const from = Number(view.getBigUint64(at + 8, true));
     const length = Number(view.getBigUint64(at + 32, true));
-    return Buffer.from(head.subarray(from, from + length - 1)).toString("utf8");
+    return head.toString("utf8", from, from + length - 1);
   }
   return undefined;
 }
@@ -74,7 +81,9 @@ async function bundleEngine(): Promise<Uint8Array> {
   });
   const [output] = built.outputs;
   if (!built.success || output === undefined) {
-    throw new Error(`Cannot bundle the function engine as one file: ${built.logs.join("; ")}`);
+    throw new Error(
+      `Cannot bundle the function engine as one file: ${built.logs.map((log) => log.message).join("; ")}`,
+    );
   }
   return new Uint8Array(await output.arrayBuffer());
 }

@@ -51,4 +51,3 @@ export const refusedSyscalls: Readonly<Partial<Record<SyscallName, string>>> = {
   setgroups: "changes the user",
   capset: "changes capabilities",
 };
-

@@ -7,9 +7,8 @@ import { dirname } from "node:path";
 import type { Step } from "#host/linux/birth.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import { makeDevice, openTmpfs, rootSteps } from "#host/linux/mounts.ts";
-import { assembleSeccomp, seccompStep } from "#host/linux/seccomp.ts";
+import { seccompStep } from "#host/linux/seccomp.ts";
 import { type EngineFiles, enginePath } from "./engine-files.ts";
-import { bootPolicy } from "./sandbox-syscalls.ts";
 
 /** What a sandbox may use. */
 export interface SandboxLimits {
@@ -58,7 +57,8 @@ export function openRoot(
   for (const folder of ["dev", "etc", "proc", bundleFolder.slice(1)]) mkdirSync(`${root}/${folder}`);
   mkdirSync(`${root}/tmp`, { mode: 0o700 });
   libc.call("Cannot give a sandbox its /tmp", "fchownat", fd, Buffer.from("tmp\0"), who.uid, who.uid, 0);
-  for (const device of ["null", "zero", "random", "urandom"] as const) makeDevice(libc, fd, `dev/${device}`, device);
+  for (const device of ["null", "zero", "random", "urandom"] as const)
+    makeDevice(libc, fd, `dev/${device}`, device);
   writeFileSync(`${root}/etc/resolv.conf`, `nameserver ${who.nameserver}\noptions ndots:1\n`);
   writeFileSync(`${root}/etc/hosts`, `127.0.0.1 localhost\n::1 localhost\n${who.address} function\n`);
   writeFileSync(`${root}/etc/nsswitch.conf`, "hosts: files dns\n");
@@ -80,13 +80,19 @@ export function enterSteps(engine: EngineFiles, rootFd: number): Step[] {
 }
 
 const capabilitiesMax = 64;
-const prctl = { deathSignal: 1, dropBounding: 24, noNewPrivileges: 38, ambient: 47, securityBits: 28 } as const;
+const prctl = {
+  deathSignal: 1,
+  dropBounding: 24,
+  noNewPrivileges: 38,
+  ambient: 47,
+  securityBits: 28,
+} as const;
 /** NOROOT, NO_SETUID_FIXUP off, KEEP_CAPS off; each locked: uid 0 would mean nothing either. */
 const lockedBits = 0x01 | 0x02 | 0x08 | 0x20;
 const killSignal = 9;
 
 /** The last steps: limits, user, capabilities, system calls. */
-export function confineSteps(who: SandboxIdentity, limits: SandboxLimits): Step[] {
+export function confineSteps(engine: EngineFiles, who: SandboxIdentity, limits: SandboxLimits): Step[] {
   return [
     ...limitSteps(limits),
     step("Cannot lock privileges", "prctl", [prctl.securityBits, lockedBits, 0, 0, 0]),
@@ -103,11 +109,21 @@ export function confineSteps(who: SandboxIdentity, limits: SandboxLimits): Step[
     // The slot must not outlive the owner of its capture.
     step("Cannot bind the life to the parent's", "prctl", [prctl.deathSignal, killSignal, 0, 0, 0]),
     step("Cannot give up new privileges", "prctl", [prctl.noNewPrivileges, 1, 0, 0, 0]),
-    seccompStep(assembleSeccomp(bootPolicy)),
+    seccompStep(engine.filter),
   ];
 }
 
-const resource = { fileSize: 1, core: 4, processes: 6, descriptors: 7, lockedMemory: 8, signals: 11, queues: 12, nice: 13, realTime: 14 };
+const resource = {
+  fileSize: 1,
+  core: 4,
+  processes: 6,
+  descriptors: 7,
+  lockedMemory: 8,
+  signals: 11,
+  queues: 12,
+  nice: 13,
+  realTime: 14,
+};
 
 function limitSteps(limits: SandboxLimits): Step[] {
   const wanted: readonly (readonly [number, number])[] = [

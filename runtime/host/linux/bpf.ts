@@ -100,7 +100,10 @@ export function openCapture(
     const programFd = loadLookupProgram(libc, build(mapFd));
     try {
       const linkFd = attachLookup(libc, programFd, namespaceFd);
+      let open = true;
       const close = (): void => {
+        if (!open) return;
+        open = false;
         closeFd(libc, linkFd);
         closeFd(libc, mapFd);
       };

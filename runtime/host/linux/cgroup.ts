@@ -26,6 +26,8 @@ export interface Cgroup {
   readonly path: string;
   /** Moves a process in. It may take 25 ms, which pass outside the engine's thread. @throws Error when there is no such process */
   join(pid: number): Promise<void>;
+  /** Changes limits. */
+  limit(limits: CgroupLimits): void;
   /** Ends every process in it and below, for certain and at once. */
   kill(): void;
   /** The processes in it, without those of groups below. */
@@ -76,6 +78,7 @@ export function openCgroup(mounts: CgroupMounts, path: string, limits: CgroupLim
     async join(pid) {
       for (const folder of places.all) await promises.writeFile(join(folder, "cgroup.procs"), String(pid));
     },
+    limit: (changed) => applyLimits(mounts, path, changed),
     kill: () => killAll(places.unified),
     pids: () => readPids(places.unified),
     children: () => subfolders(places.unified),
