@@ -26,6 +26,8 @@ export interface ConnectionHandler {
   onRequest(stream: H2Stream, fields: readonly HeaderField[]): void;
   /** There is output to send: take `output()` soon, and say `taken()`. Called once until the output was looked at. */
   onOutput(): void;
+  /** There is so much output that it should be sent now. */
+  onOutputFull(): void;
   /** The peer will take no more streams from us, or (a server's peer) none of ours. */
   onGoaway(): void;
   /** The answer to our ping. */

@@ -11,6 +11,9 @@ import type { Violation } from "./settings.ts";
 /** A write smaller than this is not worth a frame while more is to come. */
 const outputRoomMin = 4096;
 
+/** A few TLS records' worth: larger pieces cost a socket as much a byte. */
+const outputFullBytes = 65_536;
+
 /** Small frames that pile up beyond the output's bound are answers to a flood that the peer does not read. */
 const controlBytesMax = 1 << 20;
 
@@ -24,10 +27,13 @@ export class FrameSender implements StreamOwner {
   readonly #encoder = new HpackEncoder(initialDefaults.headerTableBytes);
   /** Streams whose last write was cut short, longest waiting first. */
   readonly #blocked = new Set<H2Stream>();
+  /** From here on there is nothing to gain by waiting for more. */
+  readonly #fullBytes: number;
   #isAnnounced = false;
 
   constructor(state: ConnectionState) {
     this.#state = state;
+    this.#fullBytes = Math.min(outputFullBytes, state.options.outputBytesMax / 2);
   }
 
   get outputBytes(): number {
@@ -103,7 +109,8 @@ export class FrameSender implements StreamOwner {
     }
     wire.sendWindowBytes -= allowed;
     state.sendWindowBytes -= allowed;
-    this.#announce();
+    if (this.#output.length >= this.#fullBytes) state.handler.onOutputFull();
+    else this.#announce();
     return allowed;
   }
 

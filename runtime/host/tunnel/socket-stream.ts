@@ -1,8 +1,13 @@
 /** A plain TCP connection as a {@link ByteStream}: accepted, dialled or adopted by descriptor; no TLS. */
+import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import type { SocketAddress } from "#core/address/socket-address.ts";
 import type { ByteStream } from "../byte-stream.ts";
-import type { ListenTarget } from "./tunnel-listener.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { TunnelDial } from "./open-tunnel.ts";
+import { peerAddressOf } from "./socket-address.ts";
+import { TcpStream } from "./tcp-stream.ts";
+import { TunnelError } from "./tunnel-error.ts";
+import type { ListenTarget } from "./tunnel-listener.ts";
 
 /** A TCP connection. Bytes that arrive before a handler is set wait in the kernel. */
 export interface SocketStream extends ByteStream {
@@ -20,17 +25,121 @@ export interface StreamListener {
   close(): void;
 }
 
-/** Accepts TCP connections. `onStream` is called with each; it sets the handler at once or later. @throws when the address cannot be bound. */
-export declare function listenStreams(
+/** How long a connection may take to come about. */
+export interface ConnectOptions {
+  /** 10 s by default. */
+  readonly timeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+const connectTimeoutMs = 10_000;
+
+/**
+ * Accepts TCP connections. `onStream` is called with each; it sets the handler at once or later.
+ * @throws when the address cannot be bound.
+ */
+export function listenStreams(
   target: ListenTarget,
   onStream: (stream: SocketStream) => void,
-): StreamListener;
+): StreamListener {
+  const socket: SocketHandler<TcpStream> = {
+    open(accepted) {
+      const stream = new TcpStream(accepted);
+      accepted.data = stream;
+      onStream(stream);
+    },
+    ...streamHandler,
+  };
+  const listener = listenAt(target, socket);
+  return {
+    port: target.kind === "address" ? listener.port : undefined,
+    close: () => listener.stop(),
+  };
+}
 
 /**
  * Makes a TCP connection, or waits until an adopted one is connected.
  * @throws TunnelError (rejects) with code connect or timeout.
  */
-export declare function connectStream(
-  dial: TunnelDial,
-  options?: { readonly timeoutMs?: number },
-): Promise<SocketStream>;
+export function connectStream(dial: TunnelDial, options: ConnectOptions = {}): Promise<SocketStream> {
+  const { promise, resolve, reject } = Promise.withResolvers<SocketStream>();
+  const timeoutMs = options.timeoutMs ?? connectTimeoutMs;
+  let connecting: Socket<TcpStream> | undefined;
+  const timer = (options.clock ?? systemClock).after(timeoutMs, () => {
+    connecting?.terminate();
+    reject(new TunnelError("timeout", `Cannot connect within ${timeoutMs} ms`));
+  });
+  const fail = (cause: unknown): void => {
+    timer.cancel();
+    reject(connectError(cause));
+  };
+  const succeed = (socket: Socket<TcpStream>): void => {
+    timer.cancel();
+    const stream = new TcpStream(socket);
+    socket.data = stream;
+    resolve(stream);
+  };
+  const socket: SocketHandler<TcpStream> = {
+    ...streamHandler,
+    open(opened) {
+      connecting = opened;
+      if (isConnected(opened)) succeed(opened);
+      else opened.pause();
+    },
+    // An adopted socket is "open" while still connecting; it can be written to, and asked for its peer, once it is connected.
+    drain(drained) {
+      if (drained.data !== undefined) drained.data.onSocketDrain();
+      else if (isConnected(drained)) succeed(drained);
+    },
+    close(closed, error) {
+      if (closed.data === undefined) fail(error ?? new Error("it was refused"));
+      else closed.data.onSocketClose(error);
+    },
+    connectError: (_failed, error) => fail(error),
+  };
+  const connectedTo =
+    dial.kind === "fd"
+      ? // Sound: descriptors are taken by `connect` itself, only its types lack an overload for them.
+        Bun.connect({ fd: dial.fd, allowHalfOpen: true, socket } as unknown as ConnectArguments)
+      : Bun.connect({ hostname: dial.hostname, port: dial.port, allowHalfOpen: true, socket });
+  connectedTo.catch(fail);
+  return promise;
+}
+
+type ConnectArguments = Parameters<typeof Bun.connect<TcpStream>>[0];
+
+/** Shared by every plain connection; the stream is the socket's `data`. */
+const streamHandler: SocketHandler<TcpStream> = {
+  data: (socket, bytes) => socket.data.onSocketData(bytes),
+  drain: (socket) => socket.data.onSocketDrain(),
+  end: (socket) => socket.data.onSocketEnd(),
+  close: (socket, error) => socket.data.onSocketClose(error),
+  error: (socket, error) => socket.data.onSocketError(error),
+};
+
+function listenAt(target: ListenTarget, socket: SocketHandler<TcpStream>): TCPSocketListener<TcpStream> {
+  if (target.kind === "address") {
+    return Bun.listen({ hostname: target.hostname, port: target.port, allowHalfOpen: true, socket });
+  }
+  // Sound: descriptors are taken by `listen` itself, only its types lack an overload for them.
+  return Bun.listen({ fd: target.fd, allowHalfOpen: true, socket } as unknown as {
+    hostname: string;
+    port: number;
+    socket: typeof socket;
+  });
+}
+
+function isConnected(socket: Socket<TcpStream>): boolean {
+  try {
+    peerAddressOf(socket);
+    return true;
+  } catch {
+    // The one thing it throws for: the kernel knows no peer yet.
+    return false;
+  }
+}
+
+function connectError(cause: unknown): TunnelError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TunnelError("connect", `Cannot connect: ${reason}`, { cause });
+}

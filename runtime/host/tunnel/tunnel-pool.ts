@@ -1,11 +1,14 @@
 /** Shares tunnels between connections of the same source to the same destination; never between two sources. */
 import type { IpAddress } from "#core/address/ip.ts";
-import type { SocketAddress } from "#core/address/socket-address.ts";
+import { formatSocketAddress, type SocketAddress } from "#core/address/socket-address.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
-import type { TunnelDial } from "./open-tunnel.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { openTunnel, type TunnelDial } from "./open-tunnel.ts";
+import { PooledTunnels } from "./pooled-tunnels.ts";
+import { TunnelError } from "./tunnel-error.ts";
 import type { TunnelLimits } from "./tunnel-limits.ts";
-import type { ConnectOutcome, TunnelCertificate } from "./tunnel.ts";
+import type { ConnectOutcome, Tunnel, TunnelCertificate } from "./tunnel.ts";
 
 /** What makes two connections able to share a tunnel: all of it equal. */
 export interface TunnelKey {
@@ -33,6 +36,9 @@ export interface TunnelPoolOptions {
   /** How long a tunnel without streams is kept, 5 minutes. */
   readonly idleReleaseMs?: number;
   readonly limits?: Partial<TunnelLimits>;
+  readonly clock?: Clock;
+  /** How a tunnel is opened; another only in tests. */
+  readonly open?: typeof openTunnel;
 }
 
 /** Tunnels by key. */
@@ -50,5 +56,117 @@ export interface TunnelPool {
   close(matches: (key: TunnelKey) => boolean): void;
 }
 
+const defaults = {
+  streamsPerTunnelMax: 100,
+  tunnelsPerKeyMax: 16,
+  tunnelsMax: 4096,
+  idleReleaseMs: 300_000,
+};
+
 /** Makes an empty pool. */
-export declare function makeTunnelPool(options?: TunnelPoolOptions): TunnelPool;
+export function makeTunnelPool(options: TunnelPoolOptions = {}): TunnelPool {
+  return new KeyedPool(options);
+}
+
+class KeyedPool implements TunnelPool {
+  readonly #options: Required<Omit<TunnelPoolOptions, "limits">> & { readonly limits: Partial<TunnelLimits> };
+  readonly #entries = new Map<string, PooledTunnels>();
+  #tunnelsOpen = 0;
+
+  constructor(options: TunnelPoolOptions) {
+    const { streamsPerTunnelMax } = { ...defaults, ...options };
+    this.#options = {
+      ...defaults,
+      clock: systemClock,
+      open: openTunnel,
+      ...options,
+      limits: { ...options.limits, streamsMax: streamsPerTunnelMax },
+    };
+  }
+
+  get tunnelsOpen(): number {
+    return this.#tunnelsOpen;
+  }
+
+  async connect(
+    key: TunnelKey,
+    route: TunnelRoute,
+    headers: readonly HeaderField[],
+  ): Promise<ConnectOutcome> {
+    const entry = this.#entryOf(key);
+    try {
+      return await entry.connect(() => this.#open(key, route), headers);
+    } catch (error) {
+      if (!(error instanceof TunnelError) || !error.isRetryable || entry.isReleased) throw error;
+      return await entry.connect(() => this.#open(key, route), headers);
+    } finally {
+      if (entry.isEmpty) this.#entries.delete(keyText(key));
+    }
+  }
+
+  drain(matches: (key: TunnelKey) => boolean): void {
+    for (const entry of this.#take(matches)) entry.drain();
+  }
+
+  close(matches: (key: TunnelKey) => boolean): void {
+    for (const entry of this.#take(matches)) entry.close();
+  }
+
+  /** Matching entries leave the pool at once: what comes next makes tunnels of its own. */
+  #take(matches: (key: TunnelKey) => boolean): PooledTunnels[] {
+    const taken: PooledTunnels[] = [];
+    for (const [text, entry] of this.#entries) {
+      if (!matches(entry.key)) continue;
+      this.#entries.delete(text);
+      taken.push(entry);
+    }
+    return taken;
+  }
+
+  #entryOf(key: TunnelKey): PooledTunnels {
+    const text = keyText(key);
+    let entry = this.#entries.get(text);
+    if (entry === undefined) {
+      entry = new PooledTunnels(key, this.#options);
+      this.#entries.set(text, entry);
+    }
+    return entry;
+  }
+
+  async #open(key: TunnelKey, route: TunnelRoute): Promise<Tunnel> {
+    const { tunnelsMax, limits, clock, open } = this.#options;
+    if (this.#tunnelsOpen >= tunnelsMax) {
+      throw new TunnelError(
+        "exhausted",
+        `Cannot open a tunnel beyond the pool's ${tunnelsMax}: release some, or raise tunnelsMax`,
+      );
+    }
+    this.#tunnelsOpen++;
+    const release = (): void => {
+      this.#tunnelsOpen--;
+      const text = keyText(key);
+      if (this.#entries.get(text)?.isEmpty === true) this.#entries.delete(text);
+    };
+    try {
+      const dial = await route.dial();
+      const tunnel = await open({
+        dial,
+        certificate: route.certificate,
+        expectedPeers: new Set(key.destinations),
+        limits,
+        clock,
+      });
+      tunnel.onClose(release);
+      return tunnel;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}
+
+function keyText(key: TunnelKey): string {
+  const destinations =
+    key.destinations.length > 1 ? key.destinations.toSorted().join(",") : key.destinations[0];
+  return `${key.source} ${key.sourceAddress} ${formatSocketAddress(key.destinationAddress)} ${destinations}`;
+}

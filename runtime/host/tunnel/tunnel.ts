@@ -41,6 +41,8 @@ export interface Tunnel {
   drain(): void;
   /** Sends GOAWAY and closes now; open streams are reset. Idempotent. */
   close(): void;
+  /** Calls back whenever a stream ended or the peer changed how many it takes. */
+  onStreamsChanged(listener: () => void): void;
   /** Calls back once when the connection is over (at once if it is already). */
   onClose(listener: (error: TunnelError | undefined) => void): void;
 }

@@ -71,7 +71,7 @@ export const firstDynamicIndex: number = staticTable.length + 1;
 
 /** The index by name, the first entry of each. */
 export const staticNames: ReadonlyMap<string, number> = new Map(
-  staticTable.map(([name], i): [string, number] => [name, i + 1]).reverse(),
+  staticTable.map(([name], i): [string, number] => [name, i + 1]).toReversed(),
 );
 
 /** The index by name and value, for entries that have a value. */
