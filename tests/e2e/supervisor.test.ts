@@ -1,0 +1,264 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { importSPKI, jwtVerify } from "jose";
+import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
+import { findLeaks, type HostSnapshot, listCgroups } from "../support/host-snapshot.ts";
+import { type HostProcess, openTestHost, type RunResult, type TestHost } from "../support/test-host.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const root = join(import.meta.dir, "../..");
+const lambient = [process.execPath, join(root, "runtime/cli/main.ts")];
+let host: TestHost;
+let before: HostSnapshot;
+let programs: string;
+
+beforeAll(async () => {
+  host = await openTestHost();
+  programs = join(host.dir, "programs");
+  for (const folder of ["k8s/control-plane", "ztunnel", "functions", "waypoint"]) {
+    mkdirSync(join(programs, folder), { recursive: true });
+    writeFileSync(
+      join(programs, folder, "main.ts"),
+      `import "${join(root, "tests/support/fake-program.ts")}";\n`,
+    );
+  }
+  before = await host.snapshot();
+});
+afterAll(() => host.close());
+
+interface Place {
+  readonly runDir: string;
+  readonly dataDir: string;
+}
+
+function place(): Place {
+  const folder = mkdtempSync(join(host.dir, "m-"));
+  return { runDir: join(folder, "run"), dataDir: join(folder, "data") };
+}
+
+async function supervise(at: Place, killAt = "-", fault = ""): Promise<HostProcess> {
+  const flags = JSON.stringify({ ...at, apiPort: "0", edgePort: "0" });
+  const argv = [process.execPath, join(root, "tests/support/run-supervisor.ts"), programs, killAt, flags];
+  return host.spawn(argv, { env: { LAMBIENT_FAKE_FAULT: fault } });
+}
+
+async function running(it: HostProcess): Promise<void> {
+  await waitUntil("the mesh runs", async () => (await it.output()).stdout.includes("running\n"));
+}
+
+async function command(at: Place, ...args: string[]): Promise<RunResult> {
+  return host.run([...lambient, ...args], { env: { LAMBIENT_RUN_DIR: at.runDir, NO_COLOR: "1" } });
+}
+
+async function expectClean(at: Place): Promise<void> {
+  // A killed process is gone for its parent a moment before it is gone from /proc.
+  await waitUntil(
+    "nothing is left",
+    async () => findLeaks(before, await host.snapshot()).length === 0,
+    3000,
+  ).catch(() => {});
+  expect(findLeaks(before, await host.snapshot())).toEqual([]);
+  expect(listCgroups(cgroupPath(at.runDir))).toEqual([]);
+  expect(existsSync(at.runDir)).toBe(false);
+}
+
+interface Trace {
+  readonly pid: number;
+  readonly args: string[];
+  readonly hostname: string;
+  readonly network: string;
+  readonly mount: string;
+  readonly listener: string;
+  readonly hostNetwork: string;
+  readonly cgroup: string;
+}
+
+function trace(at: Place, name: string): Trace {
+  return JSON.parse(readFileSync(join(at.dataDir, `${name}.json`), "utf8")) as Trace;
+}
+
+test("a mesh comes up in its namespaces, answers status, and down leaves nothing", async () => {
+  const at = place();
+  const it = await supervise(at);
+  await running(it);
+  const [plane, ztunnel, runtime, edge] = ["control-plane", "ztunnel", "node-runtime", "edge"].map((name) =>
+    trace(at, name),
+  );
+  expect(ztunnel?.network).not.toBe(plane?.network);
+  expect(ztunnel?.mount).not.toBe(plane?.mount);
+  expect(runtime).toMatchObject({ network: ztunnel?.network, mount: ztunnel?.mount, hostname: "node-0" });
+  expect(edge).toMatchObject({ network: ztunnel?.network, mount: ztunnel?.mount });
+  expect(edge?.listener).toStartWith("socket:");
+  expect(plane?.listener).not.toStartWith("socket:");
+  expect(plane?.cgroup).toContain(`${cgroupPath(at.runDir)}/control-plane/main`);
+  const status = await command(at, "status", "-o", "json");
+  expect(status.code).toBe(0);
+  const told = JSON.parse(status.stdout) as {
+    readonly state: string;
+    readonly programs: { name: string; state: string; pid: number }[];
+  };
+  expect(told.state).toBe("running");
+  expect(told.programs.map(({ name, state }) => `${name} ${state}`)).toEqual([
+    "control-plane ready",
+    "ztunnel ready",
+    "node-runtime ready",
+    "edge ready",
+  ]);
+  expect((await command(at, "status")).stdout).toContain("node-runtime   ready");
+  expect(await command(at, "down")).toMatchObject({ code: 0 });
+  expect(await it.wait()).toMatchObject({ code: 0 });
+  await expectClean(at);
+}, 30_000);
+
+test("tokens name their program, are for their owner only, and are verified by the key beside them", async () => {
+  const at = place();
+  const it = await supervise(at);
+  await running(it);
+  expect(statSync(at.runDir).mode & 0o777).toBe(0o700);
+  const key = await importSPKI(readFileSync(join(at.runDir, "token-key.pem"), "utf8"), "ES256");
+  const names = readdirSync(join(at.runDir, "tokens")).toSorted();
+  expect(names).toEqual(["admin", "control-plane", "edge", "node-runtime", "waypoint", "ztunnel"]);
+  for (const name of names) {
+    const path = join(at.runDir, "tokens", name);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const { payload } = await jwtVerify(readFileSync(path, "utf8"), key, { audience: "lambient" });
+    expect(payload.sub).toBe(`system:lambient:${name}`);
+  }
+  expect(statSync(join(at.runDir, "kubeconfig")).mode & 0o777).toBe(0o600);
+  await it.signal("SIGTERM");
+  await it.wait();
+  await expectClean(at);
+}, 30_000);
+
+test("a program that is killed is started again, without its leftovers, while the others go on", async () => {
+  const at = place();
+  const it = await supervise(at);
+  await running(it);
+  const first = trace(at, "node-runtime");
+  const others = ["control-plane", "ztunnel", "edge"].map((name) => trace(at, name).pid);
+  await host.run(["kill", "-9", String(first.pid)]);
+  await waitUntil("it runs again", () => trace(at, "node-runtime").pid !== first.pid);
+  const second = trace(at, "node-runtime");
+  expect(second.network).toBe(first.network);
+  expect(["control-plane", "ztunnel", "edge"].map((name) => trace(at, name).pid)).toEqual(others);
+  await waitUntil("one sleep is left", async () => {
+    const { processes } = await host.snapshot();
+    return processes.filter((line) => line.includes("sleep 1000")).length === 1;
+  });
+  await it.signal("SIGTERM");
+  await it.wait();
+  await expectClean(at);
+}, 30_000);
+
+test("a second mesh in the same run folder is refused, naming the first; another folder is fine", async () => {
+  const at = place();
+  const it = await supervise(at);
+  await running(it);
+  const second = await (await supervise(at)).wait();
+  expect(second.code).toBe(1);
+  expect(second.stderr).toContain(`process ${it.pid} runs it already`);
+  expect((await command(at, "status")).code).toBe(0);
+  const elsewhere = place();
+  const other = await supervise(elsewhere);
+  await running(other);
+  await other.signal("SIGTERM");
+  await other.wait();
+  await it.signal("SIGTERM");
+  await it.wait();
+  await expectClean(at);
+}, 30_000);
+
+test("a program that fails to start is named with its words, and nothing is left", async () => {
+  const at = place();
+  const { code, stderr } = await (await supervise(at, "-", "fail ztunnel")).wait();
+  expect(code).toBe(1);
+  expect(stderr).toBe("Cannot start ztunnel: exit code 3; it said: Cannot run ztunnel: told so\n");
+  await expectClean(at);
+}, 30_000);
+
+test("a program that ignores its end is killed with the deadline", async () => {
+  const at = place();
+  const it = await supervise(at, "-", "deaf edge");
+  await running(it);
+  await it.signal("SIGTERM");
+  expect((await it.wait()).code).toBe(0);
+  await expectClean(at);
+}, 30_000);
+
+const steps = [
+  "lock",
+  "sweep",
+  "tokens",
+  "listen",
+  "network",
+  "start control-plane",
+  "start ztunnel",
+  "start node-runtime",
+  "start edge",
+  "publish",
+  "running",
+  "stop edge",
+  "stop node-runtime",
+  "stop ztunnel",
+  "stop control-plane",
+  "kill what is left",
+  "close the edge's listener",
+  "remove the run folder",
+];
+
+test.each(steps)(
+  "killed at the step %p, the next run sweeps what was left and ends clean",
+  async (step) => {
+    const at = place();
+    const first = await supervise(at, step);
+    if (steps.indexOf(step) > steps.indexOf("running")) {
+      await running(first);
+      await first.signal("SIGTERM");
+    }
+    expect((await first.wait()).signal).toBe("SIGKILL");
+    const second = await supervise(at);
+    await running(second);
+    expect((await command(at, "status")).code).toBe(0);
+    await second.signal("SIGTERM");
+    expect((await second.wait()).code).toBe(0);
+    await expectClean(at);
+  },
+  30_000,
+);
+
+test("when the supervisor is killed its programs go on, and the next run takes their place", async () => {
+  const at = place();
+  const first = await supervise(at);
+  await running(first);
+  await first.signal("SIGKILL");
+  await first.wait();
+  const old = trace(at, "ztunnel").pid;
+  const alive = (await host.snapshot()).processes.filter((line) => line.startsWith(`${old} `));
+  expect(alive.length).toBe(1);
+  const second = await supervise(at);
+  await running(second);
+  expect((await host.snapshot()).processes.filter((line) => line.startsWith(`${old} `))).toEqual([]);
+  await second.signal("SIGTERM");
+  await second.wait();
+  await expectClean(at);
+}, 30_000);
+
+test("the checker reports what is planted", async () => {
+  const planted = await host.spawn(["sleep", "1000"]);
+  await host.run(["mount", "-t", "tmpfs", "none", "/mnt"]);
+  const leaks = findLeaks(before, await host.snapshot());
+  expect(leaks.some((leak) => leak.startsWith(`processes: ${planted.pid}`))).toBe(true);
+  expect(leaks).toContain("mounts: / at /mnt");
+  await host.run(["umount", "/mnt"]);
+  await planted.signal("SIGKILL");
+  await planted.wait();
+});
