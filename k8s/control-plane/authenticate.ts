@@ -1,0 +1,64 @@
+/** Who a bearer token speaks for, verified against the supervisor's public key; what a program may do is decided elsewhere. */
+import { createPublicKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { jwtVerify } from "jose";
+
+/** Programs that have a token. */
+export type Program = "control-plane" | "ztunnel" | "node-runtime" | "waypoint" | "edge" | "admin";
+
+/** Tells who asks. */
+export interface Authenticator {
+  /** The program an `Authorization` header speaks for; undefined when there is none or it is not valid. */
+  programOf(authorization: string | undefined): Promise<Program | undefined>;
+}
+
+const programs: ReadonlySet<string> = new Set<Program>([
+  "control-plane",
+  "ztunnel",
+  "node-runtime",
+  "waypoint",
+  "edge",
+  "admin",
+]);
+const subjectPrefix = "system:lambient:";
+const verifiedMax = 64;
+
+/**
+ * Verifies against `<run-dir>/token-key.pem`. A verified token is remembered, with its expiry, as a signature costs
+ * 0.1 ms and every request carries one; the key is read again for each token not seen before.
+ */
+export function openAuthenticator(keyFile: string, nowMs: () => number): Authenticator {
+  const verified = new Map<string, { readonly program: Program; readonly expiresAtMs: number }>();
+  return {
+    async programOf(authorization) {
+      const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/.exec(authorization ?? "")?.[1];
+      if (token === undefined) return undefined;
+      const known = verified.get(token);
+      if (known !== undefined && nowMs() < known.expiresAtMs) return known.program;
+      const found = await verify(token, keyFile);
+      if (found === undefined) return undefined;
+      if (verified.size >= verifiedMax) verified.clear();
+      verified.set(token, found);
+      return found.program;
+    },
+  };
+}
+
+async function verify(
+  token: string,
+  keyFile: string,
+): Promise<{ program: Program; expiresAtMs: number } | undefined> {
+  try {
+    const key = createPublicKey(readFileSync(keyFile));
+    const { payload } = await jwtVerify(token, key, { audience: "lambient", algorithms: ["ES256", "EdDSA"] });
+    const name =
+      payload.sub?.startsWith(subjectPrefix) === true ? payload.sub.slice(subjectPrefix.length) : "";
+    if (!programs.has(name)) return undefined;
+    const expiresAtMs = payload.exp === undefined ? Number.POSITIVE_INFINITY : payload.exp * 1000;
+    // Sound: membership was just checked.
+    return { program: name as Program, expiresAtMs };
+  } catch {
+    // Whatever is wrong with a token, its bearer learns only that it is not valid.
+    return undefined;
+  }
+}
