@@ -17,6 +17,8 @@ export interface LoadRequest {
   /** Variables and secrets together. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** Whether it only tries the bundle: its output is then kept nowhere. */
+  readonly isCheck: boolean;
 }
 
 /** A call of the `scheduled` handler. */

@@ -72,7 +72,8 @@ async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<St
     const { namespace, name, spec } = revision;
     fault = "revision";
     const timeoutMs = filling.leftMs();
-    const loaded = await slot.load({ instance: id, namespace, revision: name, spec, bundle, env, timeoutMs });
+    const request = { instance: id, namespace, revision: name, spec, bundle, env, timeoutMs, isCheck: false };
+    const loaded = await slot.load(request);
     fault = "node";
     return loaded;
   };

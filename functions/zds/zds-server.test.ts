@@ -155,14 +155,14 @@ test("a refusal reaches who waits, and is tried again later", async () => {
   await server.whenPrepared("a");
 });
 
-test("waiting without a ztunnel ends by the deadline, and when the slot goes away", async () => {
+test("an identity that no ztunnel takes ends by the deadline, a slot's wait when the slot goes away", async () => {
   const { server, clock } = open();
   server.add(slot("a"));
   server.add(slot("b"));
-  const late = codeOf(server.whenPrepared("a"));
+  const late = codeOf(server.assign("a", assignment));
   const gone = codeOf(server.whenPrepared("b"));
-  server.remove("b");
   clock.advance(5000);
+  server.remove("b");
   expect([await late, await gone]).toEqual(["timeout", "canceled"]);
   expect(await codeOf(server.assign("b", assignment))).toBe("not-found");
   expect(clock.pending).toBe(0);

@@ -2,7 +2,7 @@
  * Every slot of the node as ztunnel must know it, and the ztunnels that are connected (ZDS, the node's side).
  * The latest connection gets slots; a slot counts as prepared or assigned only once that connection said so.
  */
-import type { Clock, Timer } from "#host/clock.ts";
+import type { Clock } from "#host/clock.ts";
 import type { Log } from "#host/log.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type { NextRequest } from "#core/zds/next-request.ts";
@@ -81,8 +81,8 @@ export class ZdsServer {
   }
 
   /**
-   * Waits until ztunnel holds the slot.
-   * @throws MeshError `unavailable` when it refuses; `timeout`; `canceled` when the slot goes away
+   * Waits until a ztunnel holds the slot, for as long as it takes one to come.
+   * @throws MeshError `unavailable` when it refuses; `canceled` when the slot goes away
    */
   async whenPrepared(uid: string): Promise<void> {
     if (this.#latest?.prepared.has(uid) === true) return;
@@ -91,14 +91,14 @@ export class ZdsServer {
 
   /**
    * Gives a slot its identity and waits until ztunnel has taken it.
-   * @throws MeshError as `whenPrepared`
+   * @throws MeshError `unavailable` when it refuses; `timeout` when none has taken it by the deadline; `canceled` when the slot goes away
    */
   async assign(uid: string, assignment: SlotAssignment): Promise<void> {
     const slot = this.#slots.get(uid);
     if (slot === undefined)
       throw new MeshError("not-found", `Cannot assign a slot to ${assignment.revision}: ${uid} is gone`);
     this.#slots.set(uid, { ...slot, assignment, isAssigned: true });
-    const acknowledged = this.#wait(uid, "assign");
+    const acknowledged = this.#wait(uid, "assign", this.#options.deadlineMs);
     this.#advance();
     await acknowledged;
   }
@@ -127,25 +127,25 @@ export class ZdsServer {
     for (const connection of this.#connections) connection.advance();
   }
 
-  #wait(uid: string, kind: Waiter["kind"]): Promise<void> {
-    const { clock, deadlineMs } = this.#options;
+  #wait(uid: string, kind: Waiter["kind"], deadlineMs?: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         uid,
         kind,
         settle: (error) => {
-          timer.cancel();
+          timer?.cancel();
           this.#waiters.delete(waiter);
           if (error === undefined) resolve();
           else reject(error);
         },
       };
-      const timer: Timer = clock.after(deadlineMs, () => waiter.settle(this.#late(waiter)));
+      const late = (): void => waiter.settle(this.#lateError(waiter));
+      const timer = deadlineMs === undefined ? undefined : this.#options.clock.after(deadlineMs, late);
       this.#waiters.add(waiter);
     });
   }
 
-  #late({ uid, kind }: Waiter): MeshError {
+  #lateError({ uid, kind }: Waiter): MeshError {
     const why = this.#latest === undefined ? "no ztunnel is connected" : "ztunnel has not answered";
     return new MeshError(
       "timeout",
