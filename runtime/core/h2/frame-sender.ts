@@ -95,23 +95,32 @@ export class FrameSender implements StreamOwner {
   }
 
   writeData(stream: H2Stream, bytes: Uint8Array): number {
-    const state = this.#state;
-    const { wire } = stream;
-    if (bytes.length === 0 || state.isOver) return 0;
-    const allowed = this.#allowance(stream, bytes.length);
-    if (allowed < bytes.length) this.#blocked.add(stream);
-    if (allowed <= 0) return 0;
-    const limit = state.peer.frameBytesMax;
-    for (let at = 0; at < allowed; at += limit) {
-      const end = at + limit < allowed ? at + limit : allowed;
-      this.#output.frame(end - at, frameTypes.data, 0, stream.id);
-      this.#output.push(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end));
+    if (bytes.length === 0) return 0;
+    this.#blocked.delete(stream);
+    let taken = 0;
+    for (;;) {
+      const allowed = this.#allowance(stream, bytes.length - taken);
+      if (allowed <= 0) break;
+      this.#writeFrames(stream, bytes, taken, taken + allowed);
+      taken += allowed;
+      // Sending now may make room for the rest at once; a stream is never told to drain in the middle of its own write.
+      if (this.#output.length < this.#fullBytes) this.#announce();
+      else this.#state.handler.onOutputFull();
     }
-    wire.sendWindowBytes -= allowed;
-    state.sendWindowBytes -= allowed;
-    if (this.#output.length >= this.#fullBytes) state.handler.onOutputFull();
-    else this.#announce();
-    return allowed;
+    if (taken < bytes.length) this.#blocked.add(stream);
+    return taken;
+  }
+
+  #writeFrames(stream: H2Stream, bytes: Uint8Array, start: number, end: number): void {
+    const state = this.#state;
+    const limit = state.peer.frameBytesMax;
+    for (let at = start; at < end; at += limit) {
+      const stop = at + limit < end ? at + limit : end;
+      this.#output.frame(stop - at, frameTypes.data, 0, stream.id);
+      this.#output.push(at === 0 && stop === bytes.length ? bytes : bytes.subarray(at, stop));
+    }
+    stream.wire.sendWindowBytes -= end - start;
+    state.sendWindowBytes -= end - start;
   }
 
   writeEnd(stream: H2Stream): void {
@@ -228,7 +237,7 @@ export class FrameSender implements StreamOwner {
 
   #allowance(stream: H2Stream, wanted: number): number {
     const state = this.#state;
-    if (state.options.role === "server" && !stream.isAnswered) return 0;
+    if (state.isOver || (state.options.role === "server" && !stream.isAnswered)) return 0;
     const allowed = Math.min(wanted, stream.wire.sendWindowBytes, state.sendWindowBytes);
     const room = state.options.outputBytesMax - this.#output.length;
     if (room >= allowed) return allowed;

@@ -76,7 +76,7 @@ export function listenTunnels(options: TunnelListenerOptions): TunnelListener {
 
 function listenRaw(target: ListenTarget, onOpen: (socket: Socket<unknown>) => void): TCPSocketListener {
   // No `data` handler on purpose: with one the engine would hand over every encrypted byte as well.
-  const socket: SocketHandler = { open: onOpen, close: ignore, error: ignore };
+  const socket: SocketHandler = { open: onOpen, drain: ignore, close: ignore, error: ignore };
   if (target.kind === "address") return Bun.listen({ hostname: target.hostname, port: target.port, socket });
   // Sound: descriptors are taken by `listen` itself, only its types lack an overload for them.
   return Bun.listen({ fd: target.fd, socket } as unknown as {
