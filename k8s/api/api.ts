@@ -1,6 +1,7 @@
 /** The embedded Kubernetes API's outside: how it is opened, asked over HTTP and used in-process. Not the listener, which its program owns. */
 import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
+import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
 
 /** Who asks, as its program authenticated it. */
@@ -19,6 +20,8 @@ export interface ApiOptions {
   readonly reservedAddresses?: readonly string[];
   /** Namespaces that always exist. Default `default`, `kube-system`, `lambient-system`. */
   readonly namespaces?: readonly string[];
+  /** CustomResourceDefinitions that always exist in this form. */
+  readonly definitions?: readonly Draft<KubeObject>[];
   readonly clock: Clock;
   /** A number of [0, 1), for generated names and addresses. */
   readonly random: () => number;

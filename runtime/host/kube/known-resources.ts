@@ -16,7 +16,8 @@ export interface Condition {
 /** A function as its user declares it. */
 export interface FunctionObject extends KubeObject {
   readonly metadata: NamespacedMeta;
-  readonly spec: FunctionSpec;
+  /** As stored: defaults are set, except that of the service account, which is the function's own name. */
+  readonly spec: Omit<FunctionSpec, "serviceAccountName"> & { readonly serviceAccountName?: string };
   readonly status?: FunctionStatus;
 }
 

@@ -7,7 +7,10 @@ export class KubeError extends MeshError {
   readonly status: Status;
 
   constructor(status: Status) {
-    super(codeOf(status), status.message ?? status.reason ?? "Cannot use the Kubernetes API: no reason given");
+    super(
+      codeOf(status),
+      status.message ?? status.reason ?? "Cannot use the Kubernetes API: no reason given",
+    );
     this.status = status;
   }
 

@@ -1,0 +1,92 @@
+/** Creating an object: named, checked, stored once. */
+import { apiVersionOf } from "#host/kube/object.ts";
+import { freshMeta, generatedName, metadataFaults } from "./metadata.ts";
+import { rowKeyOf, type Transaction } from "./object-store.ts";
+import { asObjectOf, readBySchema } from "./read-body.ts";
+import { alreadyExists, badRequest, forbidden, invalid, notFound } from "./refusal.ts";
+import type { WorkingObject } from "./working-object.ts";
+import {
+  type Target,
+  timestamp,
+  type WriteContext,
+  type WriteOptions,
+  type Written,
+} from "./write-context.ts";
+
+/** Names tried for `generateName` before giving up; with 14 million suffixes the second try is a rarity. */
+const nameTriesMax = 8;
+
+/**
+ * Creates an object from a client's value, which is the caller's to give away.
+ * @throws KubeError with the reason.
+ */
+export function createObject(
+  context: WriteContext,
+  target: Target,
+  value: unknown,
+  options: WriteOptions = {},
+): Written {
+  const run = (tx: Transaction): Written =>
+    createIn(tx, context, { target, value: structuredClone(value), options });
+  return options.dryRun === true ? context.store.rehearse(run) : context.store.write(run);
+}
+
+/** Creates within a transaction that is open already. */
+export function createIn(
+  tx: Transaction,
+  context: WriteContext,
+  request: { readonly target: Target; readonly value: unknown; readonly options: WriteOptions },
+): Written {
+  const { target, options } = request;
+  const { kind } = target;
+  const object = asObjectOf(target, request.value);
+  if ((object.metadata.resourceVersion ?? "") !== "") {
+    throw badRequest("resourceVersion should not be set on objects to be created");
+  }
+  checkNamespace(tx, target, object);
+  setName(tx, context, target, object);
+  if (kind.hasStatus) delete object["status"];
+  const { faults, warnings } = readBySchema(target, object, options);
+  const metaFaults = metadataFaults(kind, object);
+  if (metaFaults.length > 0) throw invalid(kind, String(object.metadata.name), [...metaFaults, ...faults]);
+  object.metadata = freshMeta(object.metadata, {
+    uid: context.newUid(),
+    at: timestamp(context.nowMs()),
+    generation: kind.countsGeneration ? 1 : undefined,
+  });
+  if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
+  const ruleFaults =
+    faults.length > 0 ? [] : (kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
+  const all = [...faults, ...ruleFaults];
+  if (all.length > 0) throw invalid(kind, object.metadata.name, all);
+  object.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
+  tx.put(kind, object, undefined);
+  return { object, warnings };
+}
+
+function checkNamespace(tx: Transaction, target: Target, object: WorkingObject): void {
+  if (!target.kind.namespaced) return;
+  const name = target.namespace;
+  const namespaces = { group: "", resource: "namespaces" };
+  const namespace = tx.read({ ...namespaces, namespace: "", name });
+  if (namespace === undefined) throw notFound(namespaces, name);
+  if (namespace.metadata.deletionTimestamp === undefined) return;
+  const why = `unable to create new content in namespace ${name} because it is being terminated`;
+  throw forbidden(target.kind, object.metadata.name ?? "", why, [
+    {
+      reason: "NamespaceTerminating",
+      message: `namespace ${name} is being terminated`,
+      field: "metadata.namespace",
+    },
+  ]);
+}
+
+function setName(tx: Transaction, context: WriteContext, target: Target, object: WorkingObject): void {
+  const { name, generateName } = object.metadata;
+  if (name !== undefined && name !== "") return;
+  if (typeof generateName !== "string" || generateName === "") return;
+  for (let i = 0; i < nameTriesMax; i++) {
+    object.metadata.name = generatedName(generateName, context.random);
+    if (tx.read(rowKeyOf(target.kind, object)) === undefined) return;
+  }
+}

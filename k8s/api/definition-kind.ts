@@ -1,0 +1,179 @@
+/** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
+import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
+import { definitionFaults } from "./definition-check.ts";
+import type { KindDefinition, KindVersion, PrinterColumn } from "./kind.ts";
+import { forbiddenField, invalidValue } from "./refusal.ts";
+import { structuralSchema } from "./structural-schema.ts";
+import type { WorkingObject } from "./working-object.ts";
+import { timestamp } from "./write-context.ts";
+
+/** Holds a definition until its objects are gone. */
+export const definitionFinalizer = "customresourcecleanup.apiextensions.k8s.io";
+
+/** Group and resource of definitions. */
+export const definitionResource = {
+  group: "apiextensions.k8s.io",
+  resource: "customresourcedefinitions",
+} as const;
+
+/**
+ * On a definition: what becomes of unknown fields when a request does not say, `Strict`, `Warn` (the default) or
+ * `Ignore`. A real API server takes no notice; there kubectl asks for `Strict` by itself.
+ */
+export const unknownFieldsAnnotation = "lambient.dev/field-validation";
+
+/** The kind of definitions. @param isTaken Whether another definition or a built-in kind has the kind's name. */
+export function definitionKind(
+  nowMs: () => number,
+  isTaken: (group: string, kind: string, resource: string) => boolean,
+): KindDefinition {
+  return {
+    ...definitionResource,
+    singular: "customresourcedefinition",
+    kind: "CustomResourceDefinition",
+    listKind: "CustomResourceDefinitionList",
+    shortNames: ["crd", "crds"],
+    categories: ["api-extensions"],
+    namespaced: false,
+    versions: [{ name: "v1" }],
+    storageVersion: "v1",
+    isCustom: false,
+    nameForm: "subdomain",
+    hasStatus: true,
+    countsGeneration: true,
+    needsVersion: true,
+    unknownFields: "Ignore",
+    rules: {
+      onCreate(definition) {
+        const spec = setDefaults(definition);
+        const { kind, plural } = objectOr(spec["names"]);
+        const faults = definitionFaults(definition);
+        if (faults.length > 0) return faults;
+        if (isTaken(textOr(spec["group"]), textOr(kind), textOr(plural))) {
+          return [invalidValue("spec.names.kind", kind, "another definition of the group has it")];
+        }
+        definition["status"] = acceptedStatus(definition, timestamp(nowMs()));
+        return [];
+      },
+      onUpdate(definition, old) {
+        const spec = setDefaults(definition);
+        const oldSpec = objectOr(old["spec"]);
+        const faults = ["group", "scope"]
+          .filter((field) => spec[field] !== oldSpec[field])
+          .map((field) => forbiddenField(`spec.${field}`, "field is immutable"));
+        return [...faults, ...definitionFaults(definition)];
+      },
+      isHeld: () => false,
+      onDeletionStart(definition) {
+        const { finalizers = [] } = definition.metadata;
+        if (!finalizers.includes(definitionFinalizer)) {
+          definition.metadata.finalizers = [...finalizers, definitionFinalizer];
+        }
+      },
+    },
+  };
+}
+
+/** The kind that a stored definition makes. */
+export function kindOfDefinition(definition: WorkingObject): KindDefinition {
+  const spec = objectOr(definition["spec"]);
+  const names = objectOr(spec["names"]);
+  const versions = arrayOr(spec["versions"]).map(objectOr);
+  const storage = versions.find((version) => version["storage"] === true);
+  return {
+    group: textOr(spec["group"]),
+    resource: textOr(names["plural"]),
+    singular: textOr(names["singular"]),
+    kind: textOr(names["kind"]),
+    listKind: textOr(names["listKind"]),
+    shortNames: textsOf(names["shortNames"]),
+    categories: textsOf(names["categories"]),
+    namespaced: spec["scope"] === "Namespaced",
+    versions: versions
+      .filter((version) => version["served"] === true)
+      .map((version) => versionOf(definition, version))
+      .sort((left, right) => compareVersions(left.name, right.name)),
+    storageVersion: textOr(storage?.["name"]),
+    isCustom: true,
+    nameForm: "subdomain",
+    hasStatus: versions.some((version) => isJsonObject(objectOr(version["subresources"])["status"])),
+    countsGeneration: true,
+    needsVersion: true,
+    unknownFields: unknownFieldsOf(definition),
+    rules: {},
+  };
+}
+
+function setDefaults(definition: WorkingObject): JsonObject {
+  const spec = objectOr(definition["spec"]);
+  const names = objectOr(spec["names"]);
+  const kind = textOr(names["kind"]);
+  names["singular"] ??= kind.toLowerCase();
+  names["listKind"] ??= `${kind}List`;
+  spec["names"] = names;
+  spec["conversion"] ??= { strategy: "None" };
+  definition["spec"] = spec;
+  return spec;
+}
+
+function acceptedStatus(definition: WorkingObject, at: string): JsonObject {
+  const spec = objectOr(definition["spec"]);
+  const stored = arrayOr(spec["versions"])
+    .map(objectOr)
+    .filter((version) => version["storage"] === true)
+    .map((version) => version["name"]);
+  const condition = { status: "True", lastTransitionTime: at };
+  return {
+    acceptedNames: structuredClone(spec["names"]),
+    storedVersions: stored,
+    conditions: [
+      { type: "NamesAccepted", reason: "NoConflicts", message: "no conflicts found", ...condition },
+      {
+        type: "Established",
+        reason: "InitialNamesAccepted",
+        message: "the initial names have been accepted",
+        ...condition,
+      },
+    ],
+  };
+}
+
+function versionOf(definition: WorkingObject, version: JsonObject): KindVersion {
+  const spec = objectOr(definition["spec"]);
+  const name = textOr(version["name"]);
+  const columns = arrayOr(version["additionalPrinterColumns"]).map(
+    // Sound enough for display: a column of another form shows nothing.
+    (column) => objectOr(column) as unknown as PrinterColumn,
+  );
+  const warning =
+    textOr(version["deprecationWarning"]) ||
+    `${textOr(spec["group"])}/${name} ${textOr(objectOr(spec["names"])["kind"])} is deprecated`;
+  return {
+    name,
+    schema: structuralSchema(objectOr(objectOr(version["schema"])["openAPIV3Schema"])),
+    columns,
+    ...(version["deprecated"] === true ? { deprecation: warning } : {}),
+  };
+}
+
+function unknownFieldsOf(definition: WorkingObject): KindDefinition["unknownFields"] {
+  const wanted = definition.metadata.annotations?.[unknownFieldsAnnotation];
+  return wanted === "Strict" || wanted === "Ignore" ? wanted : "Warn";
+}
+
+/** Kubernetes' order of versions: v2, v1, v1beta1, v1alpha1, then the others by name. */
+function compareVersions(left: string, right: string): number {
+  const [a, b] = [rank(left), rank(right)];
+  for (let i = 0; i < 3; i++) {
+    const difference = (b[i] ?? 0) - (a[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left < right ? -1 : 1;
+}
+
+function rank(version: string): readonly number[] {
+  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+  if (match === null) return [0, 0, 0];
+  const stage = match[2] === undefined ? 3 : match[2] === "beta" ? 2 : 1;
+  return [stage, Number(match[1]), Number(match[3] ?? 0)];
+}

@@ -1,0 +1,114 @@
+/** Answering an HTTP request: who may do it, what it is about, which verb. Every refusal leaves as a Status. */
+import { KubeError } from "#host/kube/kube-error.ts";
+import type { Status } from "#host/kube/object.ts";
+import { errorText } from "#host/mesh-error.ts";
+import type { User } from "./api.ts";
+import type { ApiContext } from "./api-context.ts";
+import { authorize, mayDiscover } from "./authorize.ts";
+import { discover } from "./discovery.ts";
+import { selectedName } from "./field-selector.ts";
+import { answerObjectRequest } from "./object-routes.ts";
+import { selectors } from "./query-options.ts";
+import {
+  badRequest,
+  forbidden,
+  internal,
+  methodNotAllowed,
+  noSuchPath,
+  notAcceptable,
+  unauthorized,
+} from "./refusal.ts";
+import { type OtherRequest, parseRequest, type ResourceRequest } from "./request-path.ts";
+import { resolveTarget } from "./resolve-target.ts";
+import { isSecretNamed } from "./secret-names.ts";
+
+/** Paths that say only that we live: open to all, as in Kubernetes. */
+const healthPaths = new Set(["/healthz", "/livez", "/readyz"]);
+
+/** Answers a request; never rejects. */
+export async function handleRequest(
+  context: ApiContext,
+  request: Request,
+  user: User | undefined,
+): Promise<Response> {
+  try {
+    return await answer(context, request, user);
+  } catch (error) {
+    if (error instanceof KubeError) return statusResponse(error.status);
+    // A stack overflow is a request's doing and not ours; all else is a fault to be looked at.
+    if (error instanceof RangeError) return statusResponse(badRequest("the request is too deep").status);
+    context.log.error("api request failed", { method: request.method, error: errorText(error) });
+    return statusResponse(internal("the request failed; the log says why").status);
+  }
+}
+
+/** A Status as a response. */
+export function statusResponse(status: Status): Response {
+  const retryAfter = status.details?.retryAfterSeconds;
+  return new Response(JSON.stringify(status), {
+    status: status.code ?? 500,
+    headers: {
+      "content-type": "application/json",
+      ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
+    },
+  });
+}
+
+async function answer(context: ApiContext, request: Request, user: User | undefined): Promise<Response> {
+  const url = new URL(request.url);
+  const parsed = parseRequest(request.method, url);
+  if (parsed?.kind === "other" && healthPaths.has(parsed.path)) return new Response("ok");
+  if (user === undefined) throw unauthorized();
+  if (parsed === undefined) throw mayDiscover(user) ? unknownRequest(url) : forbiddenPath(user, url);
+  if (!accepts(request)) throw notAcceptable();
+  if (parsed.kind === "other") return answerOther(context, parsed, user);
+  checkMay(context, { request: parsed, user, url });
+  const target = resolveTarget(context.registry, parsed);
+  return answerObjectRequest(context, { request, url, parsed, target });
+}
+
+function answerOther(context: ApiContext, parsed: OtherRequest, user: User): Response {
+  if (!mayDiscover(user)) throw forbiddenPath(user, { pathname: parsed.path });
+  const answered = discover(context.registry.all(), parsed.path);
+  if (answered === undefined) throw noSuchPath();
+  return Response.json(answered);
+}
+
+function checkMay(
+  context: ApiContext,
+  attempt: { readonly request: ResourceRequest; readonly user: User; readonly url: URL },
+): void {
+  const { request, user, url } = attempt;
+  const { verb, group, resource, namespace, subresource } = request;
+  // A list of one name is about that one object.
+  const { fields } = selectors({ fieldSelector: url.searchParams.get("fieldSelector") ?? "" });
+  const isCollection = verb === "list" || verb === "watch";
+  const name = request.name || (isCollection ? (selectedName(fields) ?? "") : "");
+  const facts = {
+    isSecretNamed: (where: string, secret: string) => isSecretNamed(context.store, where, secret),
+  };
+  if (authorize(user, { verb, group, resource, namespace, subresource, name }, facts)) return;
+  const what = subresource === "" ? resource : `${resource}/${subresource}`;
+  const where = namespace === "" ? "at the cluster scope" : `in the namespace "${namespace}"`;
+  const why = `User ${JSON.stringify(user.name)} cannot ${verb} resource "${what}" in API group "${group}" ${where}`;
+  throw forbidden({ group, resource }, name, why);
+}
+
+function unknownRequest(url: URL): KubeError {
+  const [, root, group, , ...rest] = url.pathname.split("/");
+  const isResource = root === "api" || root === "apis";
+  return isResource
+    ? methodNotAllowed({ group: root === "apis" ? (group ?? "") : "", resource: rest.join("/") })
+    : noSuchPath();
+}
+
+function forbiddenPath(user: User, url: { readonly pathname: string }): KubeError {
+  const why = `User ${JSON.stringify(user.name)} cannot use path ${JSON.stringify(url.pathname)}`;
+  return forbidden({ group: "", resource: "path" }, "", why);
+}
+
+/** We speak JSON; a client that takes nothing else is told so instead of being sent what it cannot read. */
+function accepts(request: Request): boolean {
+  const accept = request.headers.get("accept") ?? "";
+  return accept === "" || /\*\/\*|application\/(json|\*)/.test(accept);
+}

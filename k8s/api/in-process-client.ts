@@ -1,0 +1,161 @@
+/** The API as a KubeClient of its own process: the same objects, the same refusals, no HTTP. */
+import type { DeleteOptions, KubeClient, ListOptions, Patch, WatchOptions } from "#host/kube/kube-client.ts";
+import { runListWatch, type WatchSource } from "#host/kube/list-watch.ts";
+import type {
+  Draft,
+  KubeList,
+  KubeObject,
+  ObjectKey,
+  ResourceType,
+  Status,
+  WatchEvent,
+} from "#host/kube/object.ts";
+import type { ApiContext } from "./api-context.ts";
+import { createObject } from "./create-object.ts";
+import { deleteObject } from "./delete-object.ts";
+import { patchObject } from "./patch-object.ts";
+import { selectors } from "./query-options.ts";
+import { getText, listPage, listText } from "./read-objects.ts";
+import type { Verb } from "./request-path.ts";
+import { resolveTarget } from "./resolve-target.ts";
+import { updateObject } from "./update-object.ts";
+import { watchObjects } from "./watch-objects.ts";
+import type { WorkingObject } from "./working-object.ts";
+import type { Target, WriteOptions } from "./write-context.ts";
+
+/** A client that may do everything. */
+export class InProcessClient implements KubeClient {
+  readonly #context: ApiContext;
+
+  constructor(context: ApiContext) {
+    this.#context = context;
+  }
+
+  async get<Kind extends KubeObject>(type: ResourceType<Kind>, key: ObjectKey): Promise<Kind> {
+    return parseAs(getText(this.#context.store, this.#target("get", type, key.namespace), key.name));
+  }
+
+  async list<Kind extends KubeObject>(
+    type: ResourceType<Kind>,
+    options: ListOptions = {},
+  ): Promise<KubeList<Kind>> {
+    const target = this.#target("list", type, options.namespace);
+    const query = { ...selectors(options), limit: options.limit ?? 0, continueToken: options.continue ?? "" };
+    const { store, hub } = this.#context;
+    return parseAs(listText(target, listPage(store, target, query, hub.floor)));
+  }
+
+  async create<Kind extends KubeObject>(type: ResourceType<Kind>, draft: Draft<Kind>): Promise<Kind> {
+    const target = this.#target("create", type, draft.metadata.namespace);
+    return asKind(target, createObject(this.#context, target, jsonCopy(draft)).object);
+  }
+
+  async update<Kind extends KubeObject>(type: ResourceType<Kind>, object: Kind): Promise<Kind> {
+    const target = this.#target("update", type, object.metadata.namespace);
+    const change = (): unknown => jsonCopy(object);
+    const { name } = object.metadata;
+    return asKind(
+      target,
+      updateObject(this.#context, { target, name, change, replaces: true, options: {} }).object,
+    );
+  }
+
+  async patch<Kind extends KubeObject>(
+    type: ResourceType<Kind>,
+    key: ObjectKey,
+    patch: Patch,
+  ): Promise<Kind> {
+    return this.#patch(type, { key, patch, options: {} });
+  }
+
+  async patchStatus<Kind extends KubeObject>(
+    type: ResourceType<Kind>,
+    key: ObjectKey,
+    patch: Patch,
+  ): Promise<Kind> {
+    return this.#patch(type, { key, patch, options: { part: "status" } });
+  }
+
+  async delete(type: ResourceType, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
+    deleteObject(this.#context, {
+      target: this.#target("delete", type, key.namespace),
+      name: key.name,
+      options,
+    });
+  }
+
+  watch<Kind extends KubeObject>(type: ResourceType<Kind>, options: WatchOptions<Kind>): void {
+    const source: WatchSource<Kind> = {
+      list: () => this.list(type, options),
+      watch: (resourceVersion, signal) => this.#events<Kind>(type, options, resourceVersion, signal),
+    };
+    runListWatch(source, options, this.#context);
+  }
+
+  #target(verb: Verb, type: ResourceType, namespace: string | undefined): Target {
+    const { group, version, resource, namespaced } = type;
+    return resolveTarget(this.#context.registry, {
+      verb,
+      group,
+      version,
+      resource,
+      namespace: namespaced ? (namespace ?? "") : "",
+    });
+  }
+
+  #patch<Kind extends KubeObject>(
+    type: ResourceType<Kind>,
+    request: { readonly key: ObjectKey; readonly patch: Patch; readonly options: WriteOptions },
+  ): Kind {
+    const target = this.#target("patch", type, request.key.namespace);
+    const patch = jsonCopy(request.patch);
+    const { options, key } = request;
+    return asKind(target, patchObject(this.#context, { target, name: key.name, patch, options }).object);
+  }
+
+  async *#events<Kind extends KubeObject>(
+    ...[type, options, resourceVersion, signal]: [ResourceType<Kind>, WatchOptions<Kind>, string, AbortSignal]
+  ): AsyncGenerator<WatchEvent<Kind>, void> {
+    const query = {
+      ...selectors(options),
+      after: Number(resourceVersion),
+      sendsInitialEvents: false,
+      bookmarks: true,
+      timeoutSeconds: 0,
+    };
+    const target = this.#target("watch", type, options.namespace);
+    for await (const lines of watchObjects(this.#context, target, query, signal)) {
+      for (const line of lines) yield eventOf<Kind>(line.type, line.text);
+    }
+  }
+}
+
+function eventOf<Kind extends KubeObject>(type: WatchEvent["type"], text: string): WatchEvent<Kind> {
+  switch (type) {
+    case "ERROR":
+      return { type, object: parseAs<Status>(text) };
+    case "BOOKMARK":
+      return { type, object: parseAs<KubeObject>(text) };
+    case "ADDED":
+    case "MODIFIED":
+    case "DELETED":
+      return { type, object: parseAs<Kind>(text) };
+  }
+}
+
+/** What a client's value would be after the wire: no undefined fields, nothing shared. */
+function jsonCopy<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value)) as Value;
+}
+
+/** Sound: the text is the JSON of an object of the resource that was asked for. */
+function parseAs<Value>(text: string): Value {
+  return JSON.parse(text) as Value;
+}
+
+/** Sound: the object was read by the schema of the resource that was asked for. */
+function asKind<Kind extends KubeObject>(target: Target, object: WorkingObject): Kind {
+  const { group } = target.kind;
+  const apiVersion = group === "" ? target.version : `${group}/${target.version}`;
+  return structuredClone({ ...object, apiVersion }) as unknown as Kind;
+}

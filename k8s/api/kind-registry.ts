@@ -1,0 +1,65 @@
+/** Which kinds are served now: the built-in ones and those of the definitions in the store. */
+import { definitionKind, definitionResource, kindOfDefinition } from "./definition-kind.ts";
+import { jsonEqual } from "./json.ts";
+import { type KindDefinition, kindKey } from "./kind.ts";
+import { type Change, parseRow } from "./object-store.ts";
+import type { WorkingObject } from "./working-object.ts";
+
+interface Defined {
+  readonly definition: WorkingObject;
+  readonly kind: KindDefinition;
+}
+
+/** Finds kinds by group and resource. */
+export class KindRegistry {
+  readonly #fixed = new Map<string, KindDefinition>();
+  readonly #defined = new Map<string, Defined>();
+
+  constructor(fixed: readonly KindDefinition[], nowMs: () => number) {
+    const definitions = definitionKind(nowMs, (group, kind, resource) =>
+      this.#isTaken(group, kind, resource),
+    );
+    for (const kind of [...fixed, definitions]) this.#fixed.set(kindKey(kind.group, kind.resource), kind);
+  }
+
+  /** The kind at a group and a resource, when it is served. */
+  find(group: string, resource: string): KindDefinition | undefined {
+    const key = kindKey(group, resource);
+    return this.#fixed.get(key) ?? this.#defined.get(key)?.kind;
+  }
+
+  /** Whether the kind's definition is being deleted: nothing of it is created any more. */
+  isTerminating(kind: KindDefinition): boolean {
+    const defined = this.#defined.get(kindKey(kind.group, kind.resource));
+    return defined?.definition.metadata.deletionTimestamp !== undefined;
+  }
+
+  /** All kinds that are served, built-in ones first. */
+  all(): readonly KindDefinition[] {
+    return [...this.#fixed.values(), ...[...this.#defined.values()].map(({ kind }) => kind)];
+  }
+
+  /** Takes in a committed change of a definition. */
+  observe(change: Pick<Change, "group" | "resource" | "type" | "name" | "text">): void {
+    if (change.resource !== definitionResource.resource || change.group !== definitionResource.group) return;
+    if (change.type === "DELETED") {
+      this.#defined.delete(change.name);
+      return;
+    }
+    const definition = parseRow(change);
+    const before = this.#defined.get(change.name);
+    // Compiled schemas are kept as long as what made them stands.
+    const isSame =
+      before !== undefined &&
+      jsonEqual(before.definition["spec"], definition["spec"]) &&
+      jsonEqual(before.definition.metadata.annotations, definition.metadata.annotations);
+    this.#defined.set(change.name, { definition, kind: isSame ? before.kind : kindOfDefinition(definition) });
+  }
+
+  #isTaken(group: string, kind: string, resource: string): boolean {
+    if (this.#fixed.has(kindKey(group, resource))) return true;
+    return this.all().some(
+      (other) => other.group === group && other.kind === kind && other.resource !== resource,
+    );
+  }
+}

@@ -1,0 +1,102 @@
+/** What the API knows of a kind: its names, its versions, and the rules its objects keep. Built-in kinds and those of CustomResourceDefinitions alike. */
+import type { FieldFault } from "./refusal.ts";
+import type { Transaction } from "./object-store.ts";
+import type { WorkingObject } from "./working-object.ts";
+
+/** What a schema found while it read an object. */
+export interface SchemaFindings {
+  /** Paths of fields that the schema does not know; they are gone from the object. */
+  readonly unknown: readonly string[];
+  readonly faults: readonly FieldFault[];
+}
+
+/** Reads objects by a schema. */
+export interface ObjectSchema {
+  /** Drops unknown fields, sets defaults and checks the rest, in place. */
+  read(object: WorkingObject): SchemaFindings;
+  /** Checks what may not change. */
+  compare(object: WorkingObject, old: WorkingObject): readonly FieldFault[];
+  /** As it was declared, for OpenAPI. */
+  readonly declared: unknown;
+}
+
+/** A column of `kubectl get`. */
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly jsonPath: string;
+  readonly description?: string;
+  readonly format?: string;
+  readonly priority?: number;
+}
+
+/** One served version of a kind. */
+export interface KindVersion {
+  readonly name: string;
+  /** Absent: objects are taken as they come. */
+  readonly schema?: ObjectSchema;
+  readonly columns?: readonly PrinterColumn[];
+  /** Clients are warned with this text. */
+  readonly deprecation?: string;
+}
+
+/** What a rule may look at and do. */
+export interface RuleContext {
+  readonly tx: Transaction;
+  readonly random: () => number;
+}
+
+/** What a kind demands of its objects beyond their schema. Every rule may change the object. */
+export interface KindRules {
+  /** Fills in what the client left out, on the way in, and refuses what cannot be. */
+  readonly onCreate?: (object: WorkingObject, context: RuleContext) => readonly FieldFault[];
+  readonly onUpdate?: (
+    object: WorkingObject,
+    old: WorkingObject,
+    context: RuleContext,
+  ) => readonly FieldFault[];
+  /** Why an object may not be deleted. */
+  readonly whyKept?: (object: WorkingObject) => string | undefined;
+  /** Whether something besides finalizers holds the object while it is being deleted. */
+  readonly isHeld?: (object: WorkingObject) => boolean;
+  /** Changes an object whose deletion starts. */
+  readonly onDeletionStart?: (object: WorkingObject) => void;
+}
+
+/** A kind as the API serves it. */
+export interface KindDefinition {
+  readonly group: string;
+  /** Plural, as in paths. */
+  readonly resource: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly namespaced: boolean;
+  /** Preferred first. */
+  readonly versions: readonly KindVersion[];
+  /** The version in which objects are stored. */
+  readonly storageVersion: string;
+  /** Whether a CustomResourceDefinition made it. */
+  readonly isCustom: boolean;
+  readonly nameForm: "subdomain" | "label" | "label-1035";
+  readonly hasStatus: boolean;
+  /** Whether `metadata.generation` is counted. */
+  readonly countsGeneration: boolean;
+  /** Whether an update must name the version it replaces. */
+  readonly needsVersion: boolean;
+  /** What becomes of unknown fields when the request does not say. */
+  readonly unknownFields: "Strict" | "Warn" | "Ignore";
+  readonly rules: KindRules;
+}
+
+/** `functions.lambient.dev`: names a kind in the registry. */
+export function kindKey(group: string, resource: string): string {
+  return `${resource}.${group}`;
+}
+
+/** One version of a kind, when it is served. */
+export function findVersion(kind: KindDefinition, version: string): KindVersion | undefined {
+  return kind.versions.find((candidate) => candidate.name === version);
+}

@@ -1,0 +1,147 @@
+/** The verbs on objects as HTTP: from query and body to the operation, and its outcome as a response. */
+import { apiVersionOf } from "#host/kube/object.ts";
+import type { ApiContext } from "./api-context.ts";
+import { createObject } from "./create-object.ts";
+import { deleteIn, deleteObject } from "./delete-object.ts";
+import { parseRow } from "./object-store.ts";
+import { patchObject } from "./patch-object.ts";
+import { deleteOptions, listQuery, selectors, watchQuery, writeOptions } from "./query-options.ts";
+import { getText, listPage, listText } from "./read-objects.ts";
+import { badRequest, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
+import { readBody, readPatch } from "./request-body.ts";
+import type { ResourceRequest } from "./request-path.ts";
+import { updateObject } from "./update-object.ts";
+import { formatWatchLine, watchObjects } from "./watch-objects.ts";
+import { streamLines } from "./watch-response.ts";
+import type { WorkingObject } from "./working-object.ts";
+import type { Target, Written } from "./write-context.ts";
+
+/** A request whose kind is known and whose user may do it. */
+export interface ObjectRequest {
+  readonly request: Request;
+  readonly url: URL;
+  readonly parsed: ResourceRequest;
+  readonly target: Target;
+}
+
+/** Answers it. @throws KubeError with the reason. */
+export async function answerObjectRequest(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  checkSubresource(asked);
+  switch (asked.parsed.verb) {
+    case "get":
+      return textResponse(getText(context.store, asked.target, asked.parsed.name));
+    case "list":
+      return answerList(context, asked);
+    case "watch":
+      return answerWatch(context, asked);
+    case "create":
+      return answerCreate(context, asked);
+    case "update":
+      return answerUpdate(context, asked);
+    case "patch":
+      return answerPatch(context, asked);
+    case "delete":
+      return answerDelete(context, asked);
+    case "deletecollection":
+      return answerDeleteCollection(context, asked);
+  }
+}
+
+function checkSubresource({ parsed, target }: ObjectRequest): void {
+  const { subresource, verb } = parsed;
+  if (subresource === "") return;
+  if (subresource !== "status" || !target.kind.hasStatus) throw noSuchPath();
+  if (verb !== "get" && verb !== "update" && verb !== "patch") throw methodNotAllowed(target.kind);
+}
+
+function answerList(context: ApiContext, { url, target }: ObjectRequest): Response {
+  const query = listQuery(url.searchParams);
+  const { store, hub } = context;
+  if (query.notOlderThan > store.version) throw tooNew(query.notOlderThan, store.version);
+  return textResponse(listText(target, listPage(store, target, query, hub.floor)));
+}
+
+function answerWatch(context: ApiContext, { request, url, target, parsed }: ObjectRequest): Response {
+  const query = watchQuery(url.searchParams);
+  const named = parsed.name === "" ? [] : selectors({ fieldSelector: `metadata.name=${parsed.name}` }).fields;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, request.signal]);
+  const batches = watchObjects(context, target, { ...query, fields: [...query.fields, ...named] }, signal);
+  const body = streamLines(batches, (lines) => lines.map(formatWatchLine).join(""), ended);
+  return new Response(body, { headers: { "content-type": "application/json" } });
+}
+
+async function answerCreate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  const value = await readBody(asked.request);
+  const options = writeOptions(asked.url.searchParams, "");
+  return writtenResponse(asked.target, createObject(context, asked.target, value, options), 201);
+}
+
+async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  const { target, parsed } = asked;
+  const value = await readBody(asked.request);
+  const options = writeOptions(asked.url.searchParams, parsed.subresource);
+  const change = (): unknown => structuredClone(value);
+  const written = updateObject(context, { target, name: parsed.name, change, replaces: true, options });
+  return writtenResponse(target, written, 200);
+}
+
+async function answerPatch(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  const { target, parsed } = asked;
+  const body = await readPatch(asked.request);
+  const options = writeOptions(asked.url.searchParams, parsed.subresource);
+  const patch =
+    body.kind === "json"
+      ? { kind: body.kind, value: asOperations(body.value) }
+      : { ...body, kind: body.kind };
+  return writtenResponse(target, patchObject(context, { target, name: parsed.name, patch, options }), 200);
+}
+
+function asOperations(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw badRequest("a JSON patch must be an array of operations");
+  return value;
+}
+
+async function answerDelete(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  const { target, parsed } = asked;
+  const options = deleteOptions(asked.url.searchParams, await readBody(asked.request));
+  const { object, isGone } = deleteObject(context, { target, name: parsed.name, options });
+  if (!isGone) return textResponse(textOf(target, object));
+  const { name, uid } = object.metadata;
+  const { group, resource } = target.kind;
+  return Response.json(success({ name, ...(group === "" ? {} : { group }), kind: resource, uid }));
+}
+
+async function answerDeleteCollection(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  const { target, url } = asked;
+  const options = deleteOptions(url.searchParams, await readBody(asked.request));
+  const page = listPage(context.store, target, listQuery(url.searchParams), context.hub.floor);
+  const run = options.dryRun
+    ? context.store.rehearse.bind(context.store)
+    : context.store.write.bind(context.store);
+  // The names were read in this same turn of the event loop: nothing can have changed since.
+  run((tx) => {
+    for (const text of page.texts) {
+      const { name, uid } = parseRow({ text }).metadata;
+      deleteIn(tx, context, { target, name, options: { ...options, uid } });
+    }
+  });
+  return textResponse(listText(target, page));
+}
+
+function writtenResponse(target: Target, written: Written, status: number): Response {
+  const response = textResponse(textOf(target, written.object), status);
+  for (const warning of written.warnings) {
+    response.headers.append("warning", `299 - ${JSON.stringify(warning.replaceAll(/[^ -~]/g, "?"))}`);
+  }
+  return response;
+}
+
+function textOf(target: Target, object: WorkingObject): string {
+  const apiVersion = apiVersionOf({ group: target.kind.group, version: target.version });
+  return JSON.stringify({ ...object, apiVersion });
+}
+
+function textResponse(text: string, status = 200): Response {
+  return new Response(text, { status, headers: { "content-type": "application/json" } });
+}

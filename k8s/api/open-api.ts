@@ -1,0 +1,121 @@
+/** Opens the embedded API: reads top to bottom what it consists of. */
+import { isAlreadyExists } from "#host/kube/kube-error.ts";
+import type { Draft, KubeObject } from "#host/kube/object.ts";
+import type { Api, ApiOptions } from "./api.ts";
+import type { ApiContext } from "./api-context.ts";
+import { clusterAddresses } from "./cluster-address.ts";
+import { coreKinds } from "./core-kinds.ts";
+import { createObject } from "./create-object.ts";
+import { definitionResource } from "./definition-kind.ts";
+import { followUp, followUpOnStart } from "./follow-up.ts";
+import { handleRequest } from "./handle-request.ts";
+import { InProcessClient } from "./in-process-client.ts";
+import { JobQueue } from "./job-queue.ts";
+import { isJsonObject } from "./json.ts";
+import { KindRegistry } from "./kind-registry.ts";
+import { type Change, ObjectStore } from "./object-store.ts";
+import { resolveTarget } from "./resolve-target.ts";
+import { updateObject } from "./update-object.ts";
+import { WatchHub } from "./watch-hub.ts";
+import type { WorkingObject } from "./working-object.ts";
+
+const rowsAtOnce = 500;
+const defaultNamespaces = ["default", "kube-system", "lambient-system"];
+
+/**
+ * Opens the API and brings its own objects about: the namespaces, the definitions.
+ * @throws MeshError when the file cannot be opened or is of another version; KubeError when a definition is refused.
+ */
+export function openApi(options: ApiOptions): Api {
+  const namespaces = options.namespaces ?? defaultNamespaces;
+  const addresses = clusterAddresses(
+    options.serviceRange ?? "10.96.0.0/16",
+    options.reservedAddresses ?? ["10.96.0.10"],
+    options.random,
+  );
+  const nowMs = (): number => options.clock.nowMs();
+  const registry = new KindRegistry(coreKinds({ addresses, keptNamespaces: namespaces }), nowMs);
+  const queue = new JobQueue(options.clock, options.log);
+  const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes));
+  const hub = new WatchHub(store.version);
+  const context: ApiContext = {
+    store,
+    hub,
+    registry,
+    nowMs,
+    clock: options.clock,
+    log: options.log,
+    random: options.random,
+    newUid: () => crypto.randomUUID(),
+  };
+  const onCommit = (changes: readonly Change[]): void => {
+    for (const change of changes) registry.observe(change);
+    hub.publish(changes);
+    for (const change of changes) followUp(context, queue, change);
+  };
+  try {
+    loadDefinitions(context);
+    bringAbout(context, namespaces, options.definitions ?? []);
+    followUpOnStart(context, queue);
+    queue.drain();
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+  return {
+    handle: (request, user) => handleRequest(context, request, user),
+    client: new InProcessClient(context),
+    close() {
+      queue.close();
+      hub.close();
+      store.close();
+    },
+  };
+}
+
+function loadDefinitions(context: ApiContext): void {
+  let after = { namespace: "", name: "" };
+  for (;;) {
+    const rows = context.store.page(definitionResource, after, rowsAtOnce);
+    for (const row of rows) context.registry.observe({ ...row, type: "ADDED" });
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < rowsAtOnce) return;
+    after = { namespace: "", name: last.name };
+  }
+}
+
+function bringAbout(
+  context: ApiContext,
+  namespaces: readonly string[],
+  definitions: readonly Draft<KubeObject>[],
+): void {
+  for (const name of namespaces) {
+    if (context.store.read({ group: "", resource: "namespaces", namespace: "", name }) !== undefined)
+      continue;
+    const at = { verb: "create", group: "", version: "v1", resource: "namespaces", namespace: "" } as const;
+    createObject(context, resolveTarget(context.registry, at), { metadata: { name } });
+  }
+  for (const definition of definitions) installDefinition(context, definition);
+}
+
+function installDefinition(context: ApiContext, definition: Draft<KubeObject>): void {
+  const at = { verb: "create", ...definitionResource, version: "v1", namespace: "" } as const;
+  const target = resolveTarget(context.registry, at);
+  try {
+    createObject(context, target, definition);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const change = (old: WorkingObject): unknown => withDefinition(old, definition);
+    const name = definition.metadata.name ?? "";
+    updateObject(context, { target, name, change, replaces: false, options: {} });
+  }
+}
+
+/** What we declare wins; what others put on its metadata stays. */
+function withDefinition(old: WorkingObject, definition: Draft<KubeObject>): unknown {
+  const wanted: unknown = definition;
+  const spec = isJsonObject(wanted) ? wanted["spec"] : undefined;
+  const labels = { ...old.metadata.labels, ...definition.metadata.labels };
+  const annotations = { ...old.metadata.annotations, ...definition.metadata.annotations };
+  return { ...old, metadata: { ...old.metadata, labels, annotations }, spec: structuredClone(spec) };
+}

@@ -1,0 +1,78 @@
+/** Reading a request's body, bounded, as JSON or YAML. What it means is the caller's matter. */
+import { parse as parseYaml } from "yaml";
+import { depthMax, isTooDeep } from "./json.ts";
+import { badRequest, tooLarge, unsupportedMediaType } from "./refusal.ts";
+
+/** Largest body that is read. */
+export const bodyBytesMax: number = 3 << 20;
+
+/** Aliases in YAML that are followed: more is an attack, not a manifest. */
+const aliasesMax = 100;
+
+const objectTypes = ["application/json", "application/yaml"];
+
+/**
+ * The body's value; undefined for an empty one.
+ * @throws KubeError 413, 415 or 400.
+ */
+export async function readBody(request: Request): Promise<unknown> {
+  const text = await readText(request);
+  if (text.trim() === "") return undefined;
+  return parseBody(text, mediaType(request));
+}
+
+/**
+ * The body of a patch, whose type says what kind of patch it is.
+ * @throws KubeError 413, 415 or 400.
+ */
+export async function readPatch(
+  request: Request,
+): Promise<{ readonly kind: "json" | "merge" | "strategic"; readonly value: unknown }> {
+  const type = mediaType(request);
+  const kind = patchKinds[type];
+  if (kind === undefined) throw unsupportedMediaType(type, Object.keys(patchKinds));
+  return { kind, value: parseBody(await readText(request), "application/json") };
+}
+
+const patchKinds: Readonly<Record<string, "json" | "merge" | "strategic">> = {
+  "application/json-patch+json": "json",
+  "application/merge-patch+json": "merge",
+  "application/strategic-merge-patch+json": "strategic",
+};
+
+function mediaType(request: Request): string {
+  const header = request.headers.get("content-type") ?? "application/json";
+  return (header.split(";")[0] ?? "").trim().toLowerCase();
+}
+
+function parseBody(text: string, type: string): unknown {
+  if (!objectTypes.includes(type)) throw unsupportedMediaType(type, objectTypes);
+  let value: unknown;
+  try {
+    value = type === "application/json" ? JSON.parse(text) : parseYaml(text, { maxAliasCount: aliasesMax });
+  } catch (error) {
+    const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    throw badRequest(`the body of the request cannot be read as ${type}: ${why}`);
+  }
+  if (isTooDeep(value)) throw badRequest(`the body of the request is nested deeper than ${depthMax} levels`);
+  return value;
+}
+
+async function readText(request: Request): Promise<string> {
+  if (Number(request.headers.get("content-length") ?? 0) > bodyBytesMax) throw tooLarge(bodyBytesMax);
+  if (request.body === null) return "";
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  try {
+    for await (const chunk of request.body) {
+      bytes += chunk.byteLength;
+      if (bytes > bodyBytesMax) throw tooLarge(bodyBytesMax);
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch (error) {
+    if (error instanceof TypeError) throw badRequest("the body of the request is not UTF-8");
+    throw error;
+  }
+}

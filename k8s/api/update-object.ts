@@ -1,0 +1,123 @@
+/** Changing an object, or its status: against the version the client saw, with what only the system may set left alone. */
+import { apiVersionOf } from "#host/kube/object.ts";
+import { isJsonObject, jsonEqual, type JsonObject } from "./json.ts";
+import { findVersion } from "./kind.ts";
+import { keepSystemFields, lateFinalizerFaults, metadataFaults } from "./metadata.ts";
+import type { Transaction } from "./object-store.ts";
+import { asObjectOf, readBySchema } from "./read-body.ts";
+import {
+  badRequest,
+  conflict,
+  type FieldFault,
+  invalid,
+  invalidValue,
+  modifiedMeanwhile,
+  notFound,
+} from "./refusal.ts";
+import type { WorkingObject } from "./working-object.ts";
+import type { Target, WriteContext, WriteOptions, Written } from "./write-context.ts";
+
+/** A change of one object. */
+export interface UpdateRequest {
+  readonly target: Target;
+  readonly name: string;
+  /** Makes the new object of the old one, as the client sees it; the old one is a copy of its own. */
+  readonly change: (old: WorkingObject) => unknown;
+  /** Whether the new object must name the version it replaces, where its kind asks for it. */
+  readonly replaces: boolean;
+  readonly options: WriteOptions;
+}
+
+/**
+ * Changes an object.
+ * @throws KubeError with the reason.
+ */
+export function updateObject(context: WriteContext, request: UpdateRequest): Written {
+  const run = (tx: Transaction): Written => updateIn(tx, context, request);
+  return request.options.dryRun === true ? context.store.rehearse(run) : context.store.write(run);
+}
+
+/** Changes within a transaction that is open already. */
+export function updateIn(tx: Transaction, context: WriteContext, request: UpdateRequest): Written {
+  const { target, options, name } = request;
+  const { kind } = target;
+  const old = tx.read({ group: kind.group, resource: kind.resource, namespace: target.namespace, name });
+  if (old === undefined) throw notFound(kind, name);
+  const seen = structuredClone(old);
+  seen.apiVersion = apiVersionOf({ group: kind.group, version: target.version });
+  const incoming = asObjectOf(target, request.change(seen));
+  checkSameObject(request, incoming, old);
+  const next = options.part === "status" ? withStatus(old, incoming) : withoutStatus(request, incoming, old);
+  const { faults, warnings } = readBySchema(target, next, options);
+  const compared = findVersion(kind, target.version)?.schema?.compare(next, old) ?? [];
+  const metaFaults = [...metadataFaults(kind, next), ...lateFinalizerFaults(next.metadata, old.metadata)];
+  refuseIfAny(request, [...metaFaults, ...faults, ...compared]);
+  refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
+  next.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
+  if (kind.countsGeneration && !jsonEqual(wishOf(next), wishOf(old))) {
+    next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+  if (isReleased(target, next)) tx.remove(kind, next);
+  else if (!jsonEqual(next, old)) tx.put(kind, next, old);
+  return { object: next, warnings };
+}
+
+/** Whether an object whose deletion was asked for is held by nothing any more. */
+export function isReleased(target: Target, object: WorkingObject): boolean {
+  const { deletionTimestamp, finalizers = [] } = object.metadata;
+  return (
+    deletionTimestamp !== undefined && finalizers.length === 0 && target.kind.rules.isHeld?.(object) !== true
+  );
+}
+
+function checkSameObject(request: UpdateRequest, incoming: WorkingObject, old: WorkingObject): void {
+  const { kind } = request.target;
+  const { name, uid, resourceVersion } = incoming.metadata;
+  if (name !== undefined && name !== request.name) {
+    throw badRequest(
+      `the name of the object (${String(name)}) does not match the name on the URL (${request.name})`,
+    );
+  }
+  if (uid !== undefined && uid !== old.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${String(uid)}, UID in object meta: ${old.metadata.uid}`;
+    throw conflict(kind, request.name, why);
+  }
+  if (resourceVersion === undefined || resourceVersion === "") {
+    if (!request.replaces || !kind.needsVersion) return;
+    const fault = invalidValue("metadata.resourceVersion", 0, "must be specified for an update");
+    throw invalid(kind, request.name, [fault]);
+  }
+  if (resourceVersion !== old.metadata.resourceVersion) throw conflict(kind, request.name, modifiedMeanwhile);
+}
+
+function withStatus(old: WorkingObject, incoming: WorkingObject): WorkingObject {
+  const next: WorkingObject = { ...structuredClone(old), apiVersion: incoming.apiVersion };
+  setStatus(next, incoming["status"]);
+  return next;
+}
+
+function withoutStatus(request: UpdateRequest, incoming: WorkingObject, old: WorkingObject): WorkingObject {
+  const next: WorkingObject = { ...incoming, metadata: withKeptFields(incoming, old) };
+  if (request.target.kind.hasStatus) setStatus(next, old["status"]);
+  return next;
+}
+
+function setStatus(object: WorkingObject, status: unknown): void {
+  if (status === undefined) delete object["status"];
+  else object["status"] = structuredClone(status);
+}
+
+function withKeptFields(incoming: WorkingObject, old: WorkingObject): WorkingObject["metadata"] {
+  const metadata: unknown = incoming.metadata;
+  return isJsonObject(metadata) ? keepSystemFields(incoming.metadata, old.metadata) : old.metadata;
+}
+
+function refuseIfAny(request: UpdateRequest, faults: readonly FieldFault[]): void {
+  if (faults.length > 0) throw invalid(request.target.kind, request.name, faults);
+}
+
+/** What the user wishes for: all but metadata and status. */
+function wishOf(object: WorkingObject): JsonObject {
+  const { apiVersion: _version, kind: _kind, metadata: _metadata, status: _status, ...wish } = object;
+  return wish;
+}

@@ -1,0 +1,42 @@
+/** What every write needs beside its object: the store, the time, chance; and how the client wants it done. */
+import type { KindDefinition } from "./kind.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { WorkingObject } from "./working-object.ts";
+
+/** What a write works with. */
+export interface WriteContext {
+  readonly store: ObjectStore;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+  readonly newUid: () => string;
+}
+
+/** What a request is about. */
+export interface Target {
+  readonly kind: KindDefinition;
+  /** Version of the kind that the client speaks. */
+  readonly version: string;
+  /** Empty for kinds of no namespace. */
+  readonly namespace: string;
+}
+
+/** How a write is to be done. */
+export interface WriteOptions {
+  /** Everything but the commit. */
+  readonly dryRun?: boolean;
+  /** What becomes of unknown fields; the kind says when absent. */
+  readonly unknownFields?: "Strict" | "Warn" | "Ignore";
+  /** Which part of the object is written. Default all but the status. */
+  readonly part?: "status";
+}
+
+/** What was written, and what the client should know about it. */
+export interface Written {
+  readonly object: WorkingObject;
+  readonly warnings: readonly string[];
+}
+
+/** An instant as Kubernetes writes it: whole seconds. */
+export function timestamp(nowMs: number): string {
+  return `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+}
