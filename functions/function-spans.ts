@@ -19,6 +19,8 @@ export type SpanOwner = Pick<LoadRequest, "instance" | "namespace" | "revision">
 
 /** Spans of one instance that may wait; what a process reports beyond its rate is dropped before. */
 const queueMax = 512;
+/** Instances with an exporter; beyond it the oldest is sent off, and comes back if it has more to say. */
+const exportersMax = 256;
 const flushMs = 2000;
 
 /** See the file's opening. */
@@ -73,6 +75,8 @@ export class FunctionSpans {
     const { post, onLost } = this.#options;
     const made = openSpanExporter({ resource: this.#resourceOf(owner), post, queueMax, onLost });
     this.#exporters.set(owner.instance, made);
+    const [oldest] = this.#exporters.keys();
+    if (this.#exporters.size > exportersMax && oldest !== undefined) void this.close(oldest);
     return made;
   }
 

@@ -32,9 +32,8 @@ export interface NodeFacts {
 const startBounds = [1, 2, 3, 4, 5, 7.5, 10, 15, 25, 50, 100, 250, 1000, 2500, 10_000];
 const wakeBounds = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000];
 
-/** Registers them. */
-export function openMetrics(registry: MetricsRegistry, readFacts: () => NodeFacts): NodeMetrics {
-  registerFacts(registry, readFacts);
+/** Registers what is counted. */
+export function openMetrics(registry: MetricsRegistry): NodeMetrics {
   const activations = registry.counter<"rung" | "result">({
     name: "lambient_activations_total",
     help: "Answers to activate, by how warm what served was.",
@@ -77,7 +76,8 @@ export function openMetrics(registry: MetricsRegistry, readFacts: () => NodeFact
   };
 }
 
-function registerFacts(registry: MetricsRegistry, readFacts: () => NodeFacts): void {
+/** Registers what is read at each exposition. */
+export function registerFacts(registry: MetricsRegistry, readFacts: () => NodeFacts): void {
   const gauge = (name: string, help: string) => registry.gauge<never>({ name, help, labels: [] })({});
   const instances = gauge("lambient_instances", "Instances that run or stop.");
   const starting = gauge("lambient_instances_starting", "Instances on their way.");
