@@ -74,7 +74,7 @@ test.each<[string, InboundWorkload, InboundAsked, string]>([
   [
     "a hostname that is not known",
     price,
-    { ...fromCart, target: { kind: "hostname", hostname: "x.y", port: 80 } },
+    { ...fromCart, target: { kind: "name", hostname: "x.y", port: 80 } },
     "503 CONNECT",
   ],
   ["a waypoint that is not bound here: its word counts for nothing", price, fromWaypoint, "401 DENY"],

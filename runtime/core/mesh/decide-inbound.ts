@@ -1,21 +1,11 @@
 /** Whether a CONNECT for a workload of this node is served, with which port and as whose: the checks in order, each with its status. */
 import type { IpAddress } from "#core/address/ip.ts";
-import type { SocketAddress } from "#core/address/socket-address.ts";
+import type { Authority } from "#core/hbone/authority.ts";
+import type { OriginalCaller } from "#core/hbone/original-caller.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { decideAccess, denialText } from "#core/policy/decide-access.ts";
 import type { ApplicablePolicies } from "#core/policy/policy-set.ts";
 import { findServiceByHostname, type Snapshot } from "./snapshot.ts";
-
-/** What a CONNECT asks for. */
-export type InboundTarget =
-  | { readonly kind: "address"; readonly address: SocketAddress }
-  | { readonly kind: "hostname"; readonly hostname: string; readonly port: number };
-
-/** Whom a waypoint says it speaks for. */
-export interface NamedCaller {
-  readonly identity: SpiffeId;
-  readonly address: IpAddress;
-}
 
 /** The workload that the connection was accepted for. */
 export interface InboundWorkload {
@@ -31,12 +21,12 @@ export interface InboundWorkload {
 /** A CONNECT as it came. */
 export interface InboundAsked {
   /** Undefined when the authority could not be read. */
-  readonly target: InboundTarget | undefined;
+  readonly target: Authority | undefined;
   /** From the TLS certificate. */
   readonly peer: SpiffeId;
   readonly peerAddress: IpAddress;
   /** What the peer says of the original caller; `malformed` when that could not be read. */
-  readonly namedCaller: NamedCaller | "malformed" | undefined;
+  readonly namedCaller: OriginalCaller | "malformed" | undefined;
 }
 
 /** Why a connection is refused, in the words of Istio's response flags. */
@@ -48,7 +38,7 @@ export type InboundDecision =
       readonly kind: "connect";
       readonly port: number;
       /** The original caller: what policies are decided on and what the workload sees as its peer. */
-      readonly caller: NamedCaller;
+      readonly caller: OriginalCaller;
       /** A dry-run policy that would have denied it. */
       readonly dryRunDenial: string | undefined;
     }
@@ -91,7 +81,7 @@ const policyRejection = "connection closed due to policy rejection:";
 function portOf(
   snapshot: Snapshot,
   workload: InboundWorkload,
-  target: InboundTarget | undefined,
+  target: Authority | undefined,
 ): number | Refusal {
   if (target === undefined) return refuse(400, "-", "the authority is neither ip:port nor hostname:port");
   if (target.kind === "address" && target.address.ip !== workload.address) {
@@ -106,7 +96,7 @@ function portOf(
 function servicePortOf(
   snapshot: Snapshot,
   workload: InboundWorkload,
-  target: Extract<InboundTarget, { kind: "hostname" }>,
+  target: Extract<Authority, { kind: "name" }>,
 ): number | string {
   const service = findServiceByHostname(snapshot, target.hostname, workload.namespace);
   if (service === undefined) return `unknown hostname: ${target.hostname}`;
@@ -115,7 +105,7 @@ function servicePortOf(
 }
 
 /** The original caller: the peer, or whom the workload's own waypoint names; from anyone else a name counts for nothing. */
-function callerOf(workload: InboundWorkload, asked: InboundAsked): NamedCaller | Refusal {
+function callerOf(workload: InboundWorkload, asked: InboundAsked): OriginalCaller | Refusal {
   const peer = { identity: asked.peer, address: asked.peerAddress };
   if (workload.waypointIdentity === undefined) return peer;
   if (workload.waypointIdentity !== asked.peer) {

@@ -1,0 +1,142 @@
+/** Every live connection of this ztunnel: re-decided when policies change, counted while it lives, cut at the end; and where its traces go. */
+import { identityOf, type SpiffeId } from "#core/identity/spiffe-id.ts";
+import type { Snapshot } from "#core/mesh/snapshot.ts";
+import type { Span } from "#core/telemetry/span.ts";
+import type { TraceContext } from "#core/telemetry/trace-context.ts";
+import type { Clock, Timer } from "#host/clock.ts";
+import type { SpanExporter } from "#host/spans/span-exporter.ts";
+import { makeSpanIds, type SpanIds } from "#host/spans/span-ids.ts";
+import { type AccessRecord, formatAccessJson, formatAccessText } from "./access-line.ts";
+import type { Connection } from "./connection.ts";
+import type { LineWriter } from "./line-writer.ts";
+import type { ZtunnelMetrics } from "./metrics.ts";
+import { type Party, unknownParty } from "./party.ts";
+
+/** What the ledger writes to and how. */
+export interface LedgerOptions {
+  readonly clock: Clock;
+  readonly metrics: ZtunnelMetrics;
+  readonly lines: LineWriter;
+  readonly format: "text" | "json";
+  /** Absent where there is no store: then nothing is sampled. */
+  readonly spans: SpanExporter | undefined;
+  readonly spansPerSecond: number;
+  readonly connectionsMax: number;
+  /** How long what decides a connection may be unknown before it is cut. */
+  readonly policyHoldMs: number;
+}
+
+/** Identities remembered for their labels; beyond it they are described anew. */
+const identitiesMax = 4096;
+
+/** The live connections. */
+export class ConnectionLedger {
+  readonly live: Set<Connection> = new Set();
+  readonly clock: Clock;
+  readonly metrics: ZtunnelMetrics;
+  readonly #options: LedgerOptions;
+  readonly #ids: SpanIds = makeSpanIds();
+  readonly #identities = new Map<SpiffeId, Party>();
+  #spanAllowance: number;
+  #allowanceAtMs = 0;
+  #recheck: Timer | undefined;
+  /** Connections that are decided and not yet live. */
+  pending = 0;
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.metrics = options.metrics;
+    this.#spanAllowance = options.spansPerSecond;
+  }
+
+  /** Whether another connection may be taken. */
+  get hasRoom(): boolean {
+    return this.live.size + this.pending < this.#options.connectionsMax;
+  }
+
+  /** The context of a connection's span: in the parent's trace, or of a new trace that is sampled as far as the rate allows. */
+  traceFor(parent: TraceContext | undefined): TraceContext {
+    const context = this.#ids.childOf(parent);
+    if (this.#options.spans === undefined) return { ...context, sampled: false };
+    return parent === undefined ? { ...context, sampled: this.#takeAllowance() } : context;
+  }
+
+  recordSpan(span: Span): void {
+    this.#options.spans?.record(span);
+  }
+
+  writeLine(record: AccessRecord): void {
+    const format = this.#options.format === "json" ? formatAccessJson : formatAccessText;
+    this.#options.lines.write(format(record, this.clock.nowMs()));
+  }
+
+  /** Looks at every connection again: what is no longer allowed is cut, what is unknown is given a bounded time. */
+  review(snapshotNow: () => Snapshot): void {
+    const snapshot = snapshotNow();
+    const nowMs = this.clock.monotonicMs();
+    let isUnknown = false;
+    for (const connection of this.live) {
+      const review = connection.review?.(snapshot);
+      if (review === undefined || review.kind === "keep") {
+        connection.unknownSinceMs = undefined;
+        continue;
+      }
+      connection.unknownSinceMs ??= nowMs;
+      const isOver = nowMs - connection.unknownSinceMs >= this.#options.policyHoldMs;
+      if (review.kind === "cut" || isOver)
+        connection.cut(`connection closed due to policy change: ${review.text}`);
+      else isUnknown = true;
+    }
+    this.#recheck?.cancel();
+    this.#recheck = isUnknown
+      ? this.clock.after(this.#options.policyHoldMs, () => this.review(snapshotNow))
+      : undefined;
+  }
+
+  /** Cuts the connections of a local workload, or all. */
+  cutAll(text: string, uid?: string): void {
+    for (const connection of this.live) {
+      if (uid === undefined || connection.facts.uid === uid) connection.cut(text);
+    }
+  }
+
+  /** A side known by its identity alone; the same object for the same identity, so that metrics find their series by it. */
+  partyOfIdentity(identity: SpiffeId): Party {
+    const known = this.#identities.get(identity);
+    if (known !== undefined) return known;
+    if (this.#identities.size >= identitiesMax) this.#identities.clear();
+    const { namespace, serviceAccount } = identityOf(identity);
+    const party = {
+      ...unknownParty,
+      namespace,
+      workload: serviceAccount,
+      canonicalName: serviceAccount,
+      identity,
+    };
+    this.#identities.set(identity, party);
+    return party;
+  }
+
+  /** Brings the byte counters and gauges up to date. */
+  countLive(): void {
+    let inbound = 0;
+    for (const connection of this.live) {
+      connection.countLiveBytes();
+      if (connection.facts.direction === "inbound") inbound++;
+    }
+    this.metrics.socketsOpen({ reporter: "destination" }).set(inbound);
+    this.metrics.socketsOpen({ reporter: "source" }).set(this.live.size - inbound);
+  }
+
+  #takeAllowance(): boolean {
+    const nowMs = this.clock.monotonicMs();
+    const { spansPerSecond } = this.#options;
+    const earned = ((nowMs - this.#allowanceAtMs) * spansPerSecond) / 1000;
+    this.#allowanceAtMs = nowMs;
+    this.#spanAllowance = Math.min(spansPerSecond, this.#spanAllowance + earned);
+    if (this.#spanAllowance < 1) return false;
+    this.#spanAllowance--;
+    return true;
+  }
+}

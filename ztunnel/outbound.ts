@@ -1,0 +1,152 @@
+/** Carries a captured connection out: through a tunnel, in plaintext to a workload without one, or past the mesh; inbound is elsewhere. */
+import { formatSocketAddress } from "#core/address/socket-address.ts";
+import { decideOutbound, type OutboundDecision } from "#core/mesh/decide-outbound.ts";
+import { errorText } from "#host/mesh-error.ts";
+import { startConnect } from "#host/linux/sockets.ts";
+import { connectStream, type SocketStream } from "#host/tunnel/socket-stream.ts";
+import { splice } from "#host/tunnel/splice.ts";
+import { TunnelError } from "#host/tunnel/tunnel-error.ts";
+import type { ByteStream } from "#host/byte-stream.ts";
+import { connectFields } from "./connect-fields.ts";
+import { Connection } from "./connection.ts";
+import { carryPast } from "./egress.ts";
+import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
+import type { ResponseFlag } from "./metrics.ts";
+import type { OutsideNames } from "./outside-names.ts";
+import type { Parts } from "./parts.ts";
+import { namesOfService, partyOfWorkload, unknownParty } from "./party.ts";
+
+/** A captured connection with what is known of its maker. */
+export interface Captured {
+  readonly workload: LocalWorkload;
+  readonly stream: SocketStream;
+  /** What the workload's name server answered for names outside the mesh. */
+  readonly names: OutsideNames;
+}
+
+/** Carries a captured connection to its end; never throws. */
+export function carryOutbound(parts: Parts, captured: Captured): void {
+  const facts = captured.workload.factsAt(parts.mesh.snapshot);
+  if (facts === undefined || !parts.ledger.hasRoom) {
+    const reason = facts === undefined ? "the workload has no identity" : "too many connections";
+    parts.log.debug("captured connection refused", { uid: captured.workload.uid, reason });
+    captured.stream.reset();
+    return;
+  }
+  const { snapshot } = parts.mesh;
+  const decision = decideOutbound(snapshot, facts.source, captured.stream.localAddress, parts.random());
+  parts.ledger.pending++;
+  carry(parts, captured, facts, decision)
+    .catch((error: unknown) => {
+      parts.log.error("captured connection not carried", { error: errorText(error) });
+      captured.stream.reset();
+    })
+    .finally(() => parts.ledger.pending--);
+}
+
+async function carry(...[parts, captured, facts, decision]: CarryArguments): Promise<void> {
+  const { stream } = captured;
+  switch (decision.kind) {
+    case "tunnel":
+      return await carryThroughTunnel(parts, captured, facts, decision);
+    case "plain":
+      return await carryPlain(parts, captured, facts, decision);
+    case "passthrough":
+      return await carryPast(parts, { ...captured, facts });
+    case "refuse": {
+      const connection = connectionOf(parts, captured, facts, decision);
+      connection.fail(decision.text, "-");
+      stream.reset();
+    }
+  }
+}
+
+type CarryArguments = [parts: Parts, captured: Captured, facts: LocalFacts, decision: OutboundDecision];
+
+async function carryThroughTunnel(
+  parts: Parts,
+  captured: Captured,
+  facts: LocalFacts,
+  decision: Extract<OutboundDecision, { kind: "tunnel" }>,
+): Promise<void> {
+  const connection = connectionOf(parts, captured, facts, decision);
+  const { identity } = facts.source;
+  const { address } = captured.workload;
+  try {
+    const certificate = parts.certificates.peek(identity) ?? (await parts.certificates.get(identity));
+    const dial = (): { kind: "fd"; fd: number } => {
+      const to = { address: decision.tunnel.ip, port: decision.tunnel.port };
+      const from = { address, port: 0 };
+      return {
+        kind: "fd",
+        fd: startConnect(parts.libc, parts.libc.homeNamespace, { to, from }, { freeBind: true }),
+      };
+    };
+    const key = {
+      source: identity,
+      sourceAddress: address,
+      destinations: decision.peers,
+      destinationAddress: decision.tunnel,
+    };
+    const fields = connectFields(connection.facts, facts);
+    const outcome = await parts.pool.connect(key, { certificate, dial }, fields);
+    if (outcome.kind === "opened") return join(connection, captured.stream, outcome.stream);
+    const isDenied = outcome.status === 401 || outcome.status === 403;
+    connection.fail(`http status: ${outcome.status}`, isDenied ? "DENY" : "CONNECT");
+  } catch (error) {
+    connection.fail(failureText(error), flagOf(error));
+  }
+  captured.stream.reset();
+}
+
+async function carryPlain(
+  parts: Parts,
+  captured: Captured,
+  facts: LocalFacts,
+  decision: Extract<OutboundDecision, { kind: "plain" }>,
+): Promise<void> {
+  const connection = connectionOf(parts, captured, facts, decision);
+  try {
+    const to = { address: decision.target.ip, port: decision.target.port };
+    const from = { address: captured.workload.address, port: 0 };
+    const fd = startConnect(parts.libc, parts.libc.homeNamespace, { to, from }, { freeBind: true });
+    join(connection, captured.stream, await connectStream({ kind: "fd", fd }));
+  } catch (error) {
+    connection.fail(errorText(error), "CONNECT");
+    captured.stream.reset();
+  }
+}
+
+/** Joins the application's side with the far one until both are over. */
+function join(connection: Connection, near: ByteStream, far: ByteStream): void {
+  connection.begin(splice(near, far, (end) => connection.end(end)));
+}
+
+function connectionOf(...[parts, captured, facts, decision]: CarryArguments): Connection {
+  const isTunnel = decision.kind === "tunnel";
+  const target = "target" in decision ? decision.target : captured.stream.localAddress;
+  const destination = "workload" in decision ? partyOfWorkload(decision.workload) : unknownParty;
+  return new Connection(parts.ledger, {
+    direction: "outbound",
+    uid: captured.workload.uid,
+    source: facts.party,
+    sourceAddress: captured.stream.peerAddress,
+    destination,
+    destinationAddress: isTunnel ? decision.tunnel : target,
+    tunnelTarget: isTunnel ? formatSocketAddress(target) : undefined,
+    service: namesOfService("service" in decision ? decision.service : undefined),
+    isMutualTls: isTunnel,
+    trace: parts.ledger.traceFor(undefined),
+    parentSpanId: undefined,
+  });
+}
+
+function failureText(error: unknown): string {
+  if (!(error instanceof TunnelError)) return `identity error: ${errorText(error)}`;
+  return error.code === "tls" || error.code === "identity" ? `tls error: ${error.message}` : error.message;
+}
+
+function flagOf(error: unknown): ResponseFlag {
+  if (!(error instanceof TunnelError)) return "IDENTITY_ERROR";
+  return error.code === "tls" || error.code === "identity" ? "TLS_FAILURE" : "CONNECT";
+}
