@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { type Readiness, serveAdmin } from "#host/admin/admin-server.ts";
 import { systemClock } from "#host/clock.ts";
+import { openKubeClient } from "#host/kube/open-kube-client.ts";
 import { openLog, type Log, type LogLevel } from "#host/log.ts";
-import { openApiClient } from "./api-client.ts";
 import type { Config } from "./config.ts";
 import { openEngine } from "./engine.ts";
 import { followApi, type Following } from "./follow-api.ts";
@@ -27,7 +27,11 @@ export async function openApp(config: Config): Promise<App> {
   const log = openProgramLog(config, logging);
 
   const engine = await openEngine(config.cgroup, clock);
-  const api = openApiClient(runDir);
+  const api = openKubeClient({
+    socketPath: join(runDir, "api.sock"),
+    caFile: join(runDir, "ca.pem"),
+    tokenFile: join(runDir, "tokens", "node-runtime"),
+  });
   const parts = buildParts({ config, engine, api, clock, log });
 
   const { libc, poller } = engine;
