@@ -131,10 +131,10 @@ export class Bench {
   readonly sent: ReadFrame[] = [];
   failure: H2Error | undefined;
   /** What the connection may still send, by the peer's count; stream 0 is the connection. */
-  readonly sendWindows = new Map<number, number>([[0, 65_535]]);
+  readonly sendWindows: Map<number, number> = new Map([[0, 65_535]]);
   /** What the peer may still send, by the WINDOW_UPDATEs it got. */
-  readonly receiveWindows = new Map<number, number>([[0, 65_535]]);
-  peerInitialWindow = 65_535;
+  readonly receiveWindows: Map<number, number> = new Map([[0, 65_535]]);
+  peerInitialWindow: number = 65_535;
   #ownInitialWindow = 65_535;
   #isPrefaceRead: boolean;
 

@@ -159,9 +159,10 @@ export class H2Stream {
     this.#flush();
   }
 
-  /** Takes the handler away: everything is held, within the window, until the next one. */
+  /** Takes the handler away: everything is held, within the window, until the next one, which is told a close again. */
   park(): void {
     this.#handler = undefined;
+    this.#closeDelivered = false;
   }
 
   /** For the owner: a head arrived. */
