@@ -30,7 +30,7 @@ function span(trace: string, number: string, more: Partial<Span> = {}): Span {
   };
 }
 
-const link = (trace: string, number: string) => ({ traceId: id(trace, 32), spanId: id(number, 16) });
+const linkTo = (trace: string, number: string) => ({ traceId: id(trace, 32), spanId: id(number, 16) });
 
 const by = (service: string, ...spans: Span[]) =>
   spans.map((each) => ({ resource: { service, instance: "i", attributes: {} }, span: each }));
@@ -67,8 +67,8 @@ test("the number of spans is bounded: the oldest go, links with them", () => {
 test("followLinks() tells the connections of a request, and the requests of a connection, but not each other's", () => {
   const store = openSpanStore(":memory:");
   store.add(by("ztunnel", span("c", "1")));
-  store.add(by("waypoint", span("a", "2", { links: [link("c", "1")] })));
-  store.add(by("waypoint", span("b", "3", { links: [link("c", "1")] })));
+  store.add(by("waypoint", span("a", "2", { links: [linkTo("c", "1")] })));
+  store.add(by("waypoint", span("b", "3", { links: [linkTo("c", "1")] })));
   const names = (trace: string) =>
     followLinks(store, id(trace, 32)).map(({ name, relation }) => `${name} ${relation}`);
   expect(names("a")).toEqual(["c1 linked", "a2 own"]);

@@ -1,0 +1,112 @@
+/** The mesh's objects by what asks for them, built once for a translation. */
+import { parseIp, type IpAddress } from "#core/address/ip.ts";
+import { formatSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
+import type { FunctionObject, GatewayObject, RevisionObject } from "#host/kube/known-resources.ts";
+import type { NamespaceObject, ServiceObject } from "../model/core-objects.ts";
+import { decideTraffic, type FunctionTraffic } from "./function-traffic.ts";
+import { type MeshObjects, type MeshSettings, useWaypointLabel, waypointClass } from "./mesh-objects.ts";
+import { currentRevision } from "./revision-name.ts";
+
+/** A waypoint that can be reached. */
+export interface WaypointPlace {
+  readonly namespace: string;
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly identity: SpiffeId;
+}
+
+/** Look-ups; all keys are `<namespace>/<name>`. */
+export interface MeshIndex {
+  readonly objects: MeshObjects;
+  readonly settings: MeshSettings;
+  readonly functions: ReadonlyMap<string, FunctionObject>;
+  readonly revisions: ReadonlyMap<string, RevisionObject>;
+  readonly services: ReadonlyMap<string, ServiceObject>;
+  readonly waypoints: ReadonlyMap<string, WaypointPlace>;
+  readonly namespaces: ReadonlyMap<string, NamespaceObject>;
+  /** Revisions by their function. */
+  readonly revisionsOf: ReadonlyMap<string, readonly RevisionObject[]>;
+  /** Traffic by function. */
+  readonly traffic: ReadonlyMap<string, FunctionTraffic>;
+}
+
+/** Builds the index. */
+export function indexMesh(objects: MeshObjects): MeshIndex {
+  const revisionsOf = Map.groupBy(
+    objects.revisions,
+    ({ metadata, spec }) => `${metadata.namespace}/${spec.function}`,
+  );
+  const functions = byKey(objects.functions);
+  const traffic = new Map(
+    [...functions].map(([key, object]) => [
+      key,
+      decideTraffic(object, revisionsOf.get(key) ?? [], currentRevision(object)),
+    ]),
+  );
+  return {
+    objects,
+    settings: objects.settings,
+    functions,
+    revisions: byKey(objects.revisions),
+    services: byKey(objects.services),
+    waypoints: waypointsByKey(objects),
+    namespaces: new Map(objects.namespaces.map((each) => [each.metadata.name, each])),
+    revisionsOf,
+    traffic,
+  };
+}
+
+/** The address that a Service has inside the mesh; a headless one has none. */
+export function serviceAddress(service: ServiceObject): IpAddress | undefined {
+  const ip = parseIp(service.spec.clusterIP ?? "");
+  return ip.ok ? ip.value : undefined;
+}
+
+/** `<service>.<namespace>.svc.<cluster domain>` */
+export function hostnameOf(service: ServiceObject, settings: MeshSettings): string {
+  return `${service.metadata.name}.${service.metadata.namespace}.svc.${settings.clusterDomain}`;
+}
+
+/** The waypoint a Service stands behind: its own label, else its namespace's; one that is not there yet is none. */
+export function waypointOfService(index: MeshIndex, service: ServiceObject): WaypointPlace | undefined {
+  const { namespace, labels } = service.metadata;
+  const name =
+    labels?.[useWaypointLabel] ?? index.namespaces.get(namespace)?.metadata.labels?.[useWaypointLabel];
+  return name === undefined || name === "none" ? undefined : index.waypoints.get(`${namespace}/${name}`);
+}
+
+/** The identity of a service account. */
+export function identityFor(settings: MeshSettings, namespace: string, serviceAccount: string): SpiffeId {
+  return formatSpiffeId({ trustDomain: settings.trustDomain, namespace, serviceAccount });
+}
+
+function waypointsByKey({ gateways, settings }: MeshObjects): Map<string, WaypointPlace> {
+  return new Map(
+    gateways.flatMap((gateway): [string, WaypointPlace][] => {
+      const { namespace, name } = gateway.metadata;
+      const address = addressOf(gateway);
+      if (gateway.spec.gatewayClassName !== waypointClass || address === undefined) return [];
+      return [
+        [
+          `${namespace}/${name}`,
+          { namespace, name, address, identity: identityFor(settings, namespace, name) },
+        ],
+      ];
+    }),
+  );
+}
+
+/** The address a Gateway was given. */
+export function addressOf(gateway: GatewayObject): IpAddress | undefined {
+  for (const { value } of gateway.status?.addresses ?? []) {
+    const ip = parseIp(value);
+    if (ip.ok) return ip.value;
+  }
+  return undefined;
+}
+
+function byKey<Kind extends { readonly metadata: { readonly namespace: string; readonly name: string } }>(
+  objects: readonly Kind[],
+): Map<string, Kind> {
+  return new Map(objects.map((object) => [`${object.metadata.namespace}/${object.metadata.name}`, object]));
+}

@@ -1,0 +1,167 @@
+/** Services and workloads → `istio.workload.Address`, under the names that Istio gives them. */
+import { create } from "@bufbuild/protobuf";
+import { type IpAddress, ipBytes, parseIp } from "#core/address/ip.ts";
+import {
+  type Address,
+  AddressSchema,
+  type GatewayAddress,
+  GatewayAddressSchema,
+  type Port,
+  PortSchema,
+  ServiceSchema,
+  TunnelProtocol,
+  type Workload,
+  WorkloadSchema,
+  WorkloadStatus,
+  WorkloadType,
+} from "#core/proto/istio/workload_pb.js";
+import {
+  hostnameOf,
+  type MeshIndex,
+  serviceAddress,
+  waypointOfService,
+  type WaypointPlace,
+} from "./mesh-index.ts";
+import type { ServiceObject } from "../model/core-objects.ts";
+import { functionLabel, type InstanceObject, tunnelPort } from "./mesh-objects.ts";
+import { selectorKeysForWorkload } from "./policy-keys.ts";
+import { revisionLabels } from "./translate-templates.ts";
+
+/** Istio's name of the one cluster there is. */
+const clusterId = "Kubernetes";
+
+/** Every service and workload. */
+export function translateAddresses(index: MeshIndex): Map<string, Address> {
+  const addresses = new Map<string, Address>();
+  for (const service of index.services.values()) {
+    const message = translateService(index, service);
+    addresses.set(`${message.namespace}/${message.hostname}`, asAddress({ case: "service", value: message }));
+  }
+  for (const workload of [...instanceWorkloads(index), ...meshWorkloads(index)]) {
+    addresses.set(workload.uid, asAddress({ case: "workload", value: workload }));
+  }
+  return addresses;
+}
+
+/** A waypoint as services and workloads refer to it. */
+function gatewayAddress(waypoint: WaypointPlace): GatewayAddress {
+  const address = { network: "", address: ipBytes(waypoint.address) };
+  return create(GatewayAddressSchema, {
+    destination: { case: "address", value: address },
+    hboneMtlsPort: tunnelPort,
+  });
+}
+
+/** A Service's ports as both services and workloads carry them. */
+function portsOf(service: ServiceObject): Port[] {
+  return (service.spec.ports ?? [])
+    .filter(({ protocol }) => protocol === undefined || protocol === "TCP")
+    .map(({ port, targetPort, appProtocol, name }) =>
+      create(PortSchema, {
+        servicePort: port,
+        targetPort: typeof targetPort === "number" ? targetPort : targetPort === undefined ? port : 0,
+        appProtocol: appProtocol ?? name?.split("-")[0] ?? "",
+      }),
+    );
+}
+
+function translateService(
+  index: MeshIndex,
+  service: ServiceObject,
+): ReturnType<typeof create<typeof ServiceSchema>> {
+  const address = serviceAddress(service);
+  const waypoint = waypointOfService(index, service);
+  return create(ServiceSchema, {
+    name: service.metadata.name,
+    namespace: service.metadata.namespace,
+    hostname: hostnameOf(service, index.settings),
+    addresses: address === undefined ? [] : [{ network: "", address: ipBytes(address) }],
+    ports: portsOf(service),
+    ...(waypoint === undefined ? {} : { waypoint: gatewayAddress(waypoint) }),
+  });
+}
+
+interface WorkloadFacts {
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly address: IpAddress;
+}
+
+function baseWorkload(index: MeshIndex, facts: WorkloadFacts): Workload {
+  const { name, namespace, serviceAccount, address } = facts;
+  return create(WorkloadSchema, {
+    uid: `${clusterId}//Pod/${namespace}/${name}`,
+    name,
+    namespace,
+    serviceAccount,
+    addresses: [ipBytes(address)],
+    tunnelProtocol: TunnelProtocol.HBONE,
+    trustDomain: index.settings.trustDomain,
+    node: index.settings.node,
+    canonicalName: name,
+    canonicalRevision: "latest",
+    workloadName: name,
+    workloadType: WorkloadType.POD,
+    clusterId,
+    status: WorkloadStatus.HEALTHY,
+  });
+}
+
+function instanceWorkloads(index: MeshIndex): Workload[] {
+  return index.objects.instances.flatMap((instance) => instanceWorkload(index, instance));
+}
+
+/** An instance of a revision that is gone keeps no record: it is being stopped. */
+function instanceWorkload(index: MeshIndex, instance: InstanceObject): Workload[] {
+  const { namespace, instance: name } = instance;
+  const revision = index.revisions.get(`${namespace}/${instance.revision}`);
+  const address = parseIp(instance.address);
+  if (revision === undefined || !address.ok) return [];
+  const workload = baseWorkload(index, {
+    name,
+    namespace,
+    serviceAccount: revision.spec.serviceAccountName,
+    address: address.value,
+  });
+  workload.canonicalName = instance.function;
+  workload.canonicalRevision = instance.revision;
+  workload.workloadName = instance.function;
+  const subject = { namespace, labels: revisionLabels(revision) };
+  const keys = selectorKeysForWorkload(index.objects.policies, subject, index.settings);
+  workload.authorizationPolicies = [...keys];
+  const service = index.services.get(`${namespace}/${instance.function}`);
+  if (service?.metadata.labels?.[functionLabel] === instance.function) {
+    workload.services[`${namespace}/${hostnameOf(service, index.settings)}`] = {
+      $typeName: "istio.workload.PortList",
+      ports: portsOf(service),
+    };
+  }
+  return [workload];
+}
+
+/** The mesh's own: waypoints, the edge and the node's ztunnel, so that proxies know whom they meet by address. */
+function meshWorkloads(index: MeshIndex): Workload[] {
+  const { rootNamespace, nodeAddress, edgeAddress } = index.settings;
+  const own: readonly (readonly [string, string])[] = [
+    ["node", nodeAddress],
+    ["edge", edgeAddress],
+  ];
+  const workloads = [...index.waypoints.values()].map(({ namespace, name, address }) =>
+    baseWorkload(index, { name, namespace, serviceAccount: name, address }),
+  );
+  for (const [name, text] of own) {
+    const address = parseIp(text);
+    if (!address.ok) continue;
+    workloads.push(
+      baseWorkload(index, { name, namespace: rootNamespace, serviceAccount: name, address: address.value }),
+    );
+  }
+  return workloads;
+}
+
+function asAddress(type: Address["type"]): Address {
+  const address = create(AddressSchema);
+  address.type = type;
+  return address;
+}
