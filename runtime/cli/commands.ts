@@ -1,13 +1,18 @@
 /** The commands, their arguments and flags; each one's work is in the file of its name, loaded when it is asked for. */
-import { Command, Option } from "commander";
+import { Argument, Command } from "commander";
+import { formatCompletion, shells } from "./completion.ts";
 import type { Console } from "./console.ts";
-import { defaultRunDir } from "./mesh-paths.ts";
-import { type OutputFormat, outputFormats } from "./output.ts";
+import { addFunctionCommands } from "./function-commands.ts";
+import {
+  type CommandMaker,
+  outputOption,
+  runDirOption,
+  type SetExitCode,
+  wholeNumber,
+} from "./command-parts.ts";
+import type { OutputFormat } from "./output.ts";
 import { environmentName, flagName, meshDefaults, type RawMeshConfig } from "./supervisor/mesh-config.ts";
 import { readVersion } from "./version.ts";
-
-/** Sets the exit code of a command that ran but found something not as it should be. */
-export type SetExitCode = (code: number) => void;
 
 /** The whole command line. */
 export function buildCommands(console: Console, setExitCode: SetExitCode): Command {
@@ -16,19 +21,18 @@ export function buildCommands(console: Console, setExitCode: SetExitCode): Comma
     .version(readVersion(), "-V, --version")
     .showHelpAfterError('(see "lambient --help")')
     .showSuggestionAfterError();
-  const make: CommandMaker = (line, description) => {
-    const command = root.command(line).description(description);
-    return command.copyInheritedSettings(root);
-  };
   configure(root, console);
+  const make: CommandMaker = (line, description) =>
+    root.command(line).description(description).copyInheritedSettings(root);
   addUp(make, console);
   addDown(make, console);
   addStatus(make, console, setExitCode);
+  addFunctionCommands(make, console, setExitCode);
+  make("completion", "print a script that completes commands and flags")
+    .addArgument(new Argument("<shell>").choices(shells))
+    .action((shell: string) => console.out(formatCompletion(root, shell)));
   return root;
 }
-
-/** Adds a command to the command line. */
-export type CommandMaker = (line: string, description: string) => Command;
 
 const descriptions: Readonly<Record<keyof typeof meshDefaults, string>> = {
   runDir: "folder of sockets, tokens and the lock",
@@ -66,9 +70,9 @@ function addUp(make: CommandMaker, console: Console): void {
 function addDown(make: CommandMaker, console: Console): void {
   make("down", "end the mesh and wait until nothing of it is left")
     .addOption(runDirOption(console))
-    .option("--timeout <seconds>", "how long to wait", "60")
-    .action(async (options: { readonly runDir: string; readonly timeout: string }) => {
-      await (await import("./down.ts")).down(console, options.runDir, Number(options.timeout) * 1000);
+    .option("--timeout <seconds>", "how long to wait", wholeNumber, 60)
+    .action(async (options: { readonly runDir: string; readonly timeout: number }) => {
+      await (await import("./down.ts")).down(console, options.runDir, options.timeout * 1000);
     });
 }
 
@@ -80,17 +84,6 @@ function addStatus(make: CommandMaker, console: Console, setExitCode: SetExitCod
       const isGood = await (await import("./status.ts")).status(console, options.runDir, options.output);
       setExitCode(isGood ? 0 : 1);
     });
-}
-
-/** `--run-dir`, which says which mesh is meant. */
-export function runDirOption(console: Console): Option {
-  const fallback = console.env["LAMBIENT_RUN_DIR"] ?? defaultRunDir;
-  return new Option("--run-dir <folder>", "run folder of the mesh (LAMBIENT_RUN_DIR)").default(fallback);
-}
-
-/** `-o`, the form of the result. */
-export function outputOption(): Option {
-  return new Option("-o, --output <format>", "form of the result").choices(outputFormats).default("table");
 }
 
 /** Commander's own words go where ours go, and it throws instead of ending the process. */

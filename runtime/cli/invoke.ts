@@ -1,0 +1,101 @@
+/** `lambient invoke`: calls a function from outside, through the edge, as any caller on this machine can. */
+import { systemClock } from "#host/clock.ts";
+import { errorText, MeshError } from "#host/mesh-error.ts";
+import { openMeshApi } from "./api/mesh-api.ts";
+import { type Console, paint } from "./console.ts";
+import { type FunctionName, needFunction } from "./function-name.ts";
+import type { OutputFormat } from "./output.ts";
+import { printResult } from "./output.ts";
+import { showTrace } from "./trace/trace.ts";
+
+/** The command's flags. */
+export interface InvokeOptions {
+  readonly runDir: string;
+  readonly format: OutputFormat;
+  readonly path: string;
+  readonly method: string | undefined;
+  readonly data: string | undefined;
+  /** `Name: value` each. */
+  readonly headers: readonly string[];
+  /** Shows the call's whole chain afterwards. */
+  readonly trace: boolean;
+  readonly timeoutMs: number;
+}
+
+/** Runs the command. @returns whether the function answered with a status below 400 */
+export async function invoke(
+  console: Console,
+  target: FunctionName,
+  options: InvokeOptions,
+): Promise<boolean> {
+  const api = openMeshApi(options.runDir);
+  await needFunction(api, target);
+  const host = `${target.name}.${target.namespace}`;
+  const startedAt = systemClock.monotonicMs();
+  const response = await call(api.edge, host, options);
+  const body = new Uint8Array(await response.arrayBuffer());
+  const durationMs = Number((systemClock.monotonicMs() - startedAt).toFixed(2));
+  const traceId = /^00-([0-9a-f]{32})-/.exec(response.headers.get("traceresponse") ?? "")?.[1];
+  const text = Buffer.from(body).toString("utf8");
+  const { status } = response;
+  const data = { status, durationMs, traceId, headers: Object.fromEntries(response.headers), body: text };
+  printResult(console, options.format, data, () => (text.endsWith("\n") ? text : `${text}\n`));
+  if (options.format === "table") console.err(`${summary(console, response, durationMs, traceId)}\n`);
+  if (options.trace && traceId === undefined)
+    console.err("The call was not traced: the answer names no trace\n");
+  if (options.trace && traceId !== undefined) await showTrace(console, api, traceId, options.format);
+  return status < 400;
+}
+
+async function call(edge: string, host: string, options: InvokeOptions): Promise<Response> {
+  const { path, data, timeoutMs } = options;
+  if (!path.startsWith("/"))
+    throw new MeshError("bad-input", `Cannot call the path "${path}": it must begin with /`);
+  const headers = new Headers(options.headers.map(parseHeader));
+  headers.set("host", host);
+  // A context of ours, sampled, so that the call is traced whatever the edge's rate is.
+  if (options.trace && !headers.has("traceparent")) headers.set("traceparent", newTraceparent());
+  try {
+    return await fetch(edge + path, {
+      method: options.method ?? (data === undefined ? "GET" : "POST"),
+      headers,
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(data === undefined ? {} : { body: data }),
+    });
+  } catch (error) {
+    throw new MeshError(
+      "unavailable",
+      `Cannot call ${host} through the edge at ${edge}: ${errorText(error)}`,
+      error,
+    );
+  }
+}
+
+function parseHeader(text: string): [string, string] {
+  const at = text.indexOf(":");
+  if (at < 1) throw new MeshError("bad-input", `Cannot read "${text}" as a header: write "Name: value"`);
+  return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}
+
+function newTraceparent(): string {
+  return `00-${randomHex(16)}-${randomHex(8)}-01`;
+}
+
+function randomHex(bytes: number): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
+}
+
+function summary(
+  ...[console, response, durationMs, traceId]: [Console, Response, number, string | undefined]
+): string {
+  const { status, statusText, headers } = response;
+  const rung = /rung;desc="?(\w+)"?/.exec(headers.get("server-timing") ?? "")?.[1];
+  const parts = [
+    paint(console, status < 400 ? "good" : "bad", `${status} ${statusText}`.trim()),
+    `${durationMs} ms`,
+    ...(rung === undefined ? [] : [`served by ${/^[aeiou]/.test(rung) ? "an" : "a"} ${rung} instance`]),
+    ...(traceId === undefined ? [] : [`trace ${traceId}`]),
+  ];
+  return paint(console, "dim", parts.join(", "));
+}
