@@ -40,12 +40,17 @@ export function isParent(ref: ParentRef, service: ServiceObject, routeNamespace:
   if (routeNamespace !== namespace || (ref.namespace ?? routeNamespace) !== namespace) return false;
   if (ref.port !== undefined && !(service.spec.ports ?? []).some(({ port }) => port === ref.port))
     return false;
-  const isService = ref.kind === "Service" && ["", "core"].includes(ref.group);
-  if (isService) return ref.name === name;
+  if (isServiceRef(ref)) return ref.name === name;
   return isFunctionRef(ref) && ref.name === labels?.[functionLabel];
 }
 
-function isFunctionRef(ref: ParentRef): boolean {
+/** Whether a parent is a Service. */
+export function isServiceRef(ref: ParentRef): boolean {
+  return ref.kind === "Service" && ["", "core"].includes(ref.group);
+}
+
+/** Whether a parent is a Function. */
+export function isFunctionRef(ref: ParentRef): boolean {
   return ref.group === "lambient.dev" && ref.kind === "Function";
 }
 

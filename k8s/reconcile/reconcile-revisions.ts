@@ -1,0 +1,61 @@
+/** Revisions → checks of those that no node has loaded yet, and the refusal of those that were not signed here. */
+import { canonicalJson } from "#core/release/canonical-json.ts";
+import { type RevisionObject, revisionResource } from "#host/kube/known-resources.ts";
+import type { Result } from "#core/result.ts";
+import type { Action } from "./action.ts";
+import { type ConditionDraft, mergeConditions } from "./conditions.ts";
+
+/** Verifies a revision's signature. */
+export type Verify = (revision: {
+  namespace: string;
+  name: string;
+  spec: RevisionObject["spec"];
+}) => Result<true>;
+
+/** What a node found out about a revision. */
+export interface CheckOutcome {
+  readonly status: ConditionDraft["status"];
+  readonly reason: "Loaded" | "LoadFailed" | "NodeUnavailable" | "SignatureInvalid";
+  readonly message: string;
+}
+
+/** Decides for every Revision. @param now RFC 3339 */
+export function reconcileRevisions(
+  revisions: readonly RevisionObject[],
+  verify: Verify,
+  now: string,
+): readonly Action[] {
+  return revisions
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .flatMap((revision) => reconcileRevision(revision, verify, now));
+}
+
+/** A verdict stands once it was True: what a node has loaded does not change. A refusal is checked again, later and later. */
+function reconcileRevision(revision: RevisionObject, verify: Verify, now: string): readonly Action[] {
+  const ready = revision.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready?.status === "True") return [];
+  const { namespace, name, generation = 1 } = revision.metadata;
+  const { spec } = revision;
+  const verified = verify({ namespace, name, spec });
+  if (!verified.ok) {
+    const outcome = { status: "False", reason: "SignatureInvalid", message: verified.error } as const;
+    return revisionStatus(revision, outcome, now);
+  }
+  return [{ kind: "check", revision: { namespace, name, spec }, generation }];
+}
+
+/** The status that an outcome makes. @returns nothing when it is there already */
+export function revisionStatus(
+  { metadata, status }: Pick<RevisionObject, "metadata" | "status">,
+  outcome: CheckOutcome,
+  now: string,
+): readonly Action[] {
+  const { namespace, name, generation } = metadata;
+  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const wanted = {
+    ...observed,
+    conditions: mergeConditions(status?.conditions, [{ type: "Ready", ...outcome, ...observed }], now),
+  };
+  if (status !== undefined && canonicalJson(status) === canonicalJson(wanted)) return [];
+  return [{ kind: "status", type: revisionResource, key: { namespace, name }, status: wanted }];
+}
