@@ -11,11 +11,8 @@ export interface LineWriter {
   flush(): Promise<void>;
 }
 
-/** Where bytes go: Bun's writer of a file or pipe. */
-export interface LineSink {
-  write(text: string): unknown;
-  flush(): number | Promise<number>;
-}
+/** Where text goes; resolves when it has been written. */
+export type LineSink = (text: string) => Promise<void>;
 
 /** As in Istio. */
 const linesMax = 10_000;
@@ -68,8 +65,7 @@ class Writer implements LineWriter {
 
   async #writeOut(text: string): Promise<void> {
     try {
-      this.#sink.write(text);
-      await this.#sink.flush();
+      await this.#sink(text);
     } catch {
       // The reader is gone; a proxy does not end for want of somebody to read its log.
     }

@@ -1,6 +1,7 @@
 /** The workloads that this ztunnel serves, by uid: begun, given their identity, and ended one by one. */
 import { readlinkSync } from "node:fs";
 import type { IpAddress } from "#core/address/ip.ts";
+import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { Assign } from "#core/proto/istio/zds_pb.js";
 import { closeFd } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
@@ -31,6 +32,8 @@ interface Entry {
 export interface Workloads {
   readonly size: number;
   readonly uids: readonly string[];
+  /** Of those that have one. */
+  readonly identities: readonly SpiffeId[];
   /** Serves a slot; one that is served already gets its capture back. @throws when it cannot be served. */
   prepare(slot: PreparedSlot): void;
   /** Gives a slot its identity. @throws MeshError `not-found`. */
@@ -67,6 +70,14 @@ class Table implements Workloads {
 
   get uids(): readonly string[] {
     return [...this.#entries.keys()];
+  }
+
+  get identities(): readonly SpiffeId[] {
+    const { snapshot } = this.#parts.mesh;
+    return [...this.#entries.values()].flatMap(({ served }) => {
+      const identity = served.workload.factsAt(snapshot)?.source.identity;
+      return identity === undefined ? [] : [identity];
+    });
   }
 
   prepare(slot: PreparedSlot): void {

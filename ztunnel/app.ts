@@ -1,0 +1,171 @@
+/** Builds ztunnel, top to bottom: the kernel, the mesh as it is known, what is counted and logged, who is served; and takes it down again. */
+import { openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { serveAdmin } from "#host/admin/admin-server.ts";
+import { makeMetricsRegistry } from "#host/admin/metrics.ts";
+import { type Clock, systemClock } from "#host/clock.ts";
+import { openLibc } from "#host/linux/libc.ts";
+import { warmUp } from "#host/linux/namespaces.ts";
+import { openPoller } from "#host/linux/poller.ts";
+import { type Log, type LogLevel, openLog } from "#host/log.ts";
+import { openSpanExporter, postToStore, type SpanExporter } from "#host/spans/span-exporter.ts";
+import { makeTunnelPool } from "#host/tunnel/tunnel-pool.ts";
+import { captureNamespace } from "./captures.ts";
+import type { Config } from "./config.ts";
+import { configDump } from "./config-dump.ts";
+import { ConnectionLedger } from "./connection-ledger.ts";
+import { makeDnsUpstream, readResolvers } from "./dns-upstream.ts";
+import { forgetIdentities } from "./forget-identities.ts";
+import { type LineSink, makeLineWriter } from "./line-writer.ts";
+import type { RunningSource } from "./mesh-source.ts";
+import { makeMeshState, type MeshState } from "./mesh-state.ts";
+import { makeZtunnelMetrics, type ZtunnelMetrics } from "./metrics.ts";
+import type { Parts } from "./parts.ts";
+import { makeWorkloads, type Workloads } from "./workloads.ts";
+import { followZds, type Zds } from "./zds.ts";
+
+/** A running ztunnel. */
+export interface App {
+  /** Takes nothing more, lets what is open end within the deadline, then ends it all. */
+  close(): Promise<void>;
+}
+
+/** Starts it. @throws MeshError or Error when the kernel, a file or the run directory is not as it must be. */
+export async function openApp(config: Config, version: string, accessLog: LineSink): Promise<App> {
+  const clock = systemClock;
+  const logging = { level: config.logLevel };
+  const log = openProgramLog(config, logging, clock);
+  const libc = openLibc();
+  await warmUp();
+  const hostNamespaceFd =
+    config.hostNamespacePath === undefined ? libc.homeNamespace : openSync(config.hostNamespacePath, "r");
+
+  const registry = makeMetricsRegistry();
+  const metrics = makeZtunnelMetrics(registry, version);
+  const mesh = makeMeshState(clock);
+  const source = await openSource({ config, mesh, metrics, clock, log });
+  const { certificates } = source;
+  const spans = openSpans(config, log);
+  const lines = makeLineWriter(accessLog, clock);
+  const { logFormat: format, spansPerSecond, connectionsMax, policyHoldMs } = config;
+  const limits = { spansPerSecond, connectionsMax, policyHoldMs };
+  const ledger = new ConnectionLedger({ clock, metrics, lines, format, spans, ...limits });
+  const pool = makeTunnelPool();
+  const kernel = { libc, hostNamespaceFd, clock, random: Math.random };
+  const parts: Parts = { ...kernel, config, log, mesh, certificates, pool, ledger, metrics };
+
+  const resolvers = readResolvers(readResolvConf());
+  const upstream = makeDnsUpstream({ ...kernel, resolvers });
+  const workloads = makeWorkloads(parts, upstream);
+  certificates.onChange((identity) => pool.drain((key) => key.source === identity));
+  mesh.onChange((changes) => {
+    ledger.review(() => mesh.snapshot);
+    if ((changes.removedTemplates?.length ?? 0) > 0)
+      forgetIdentities(certificates, mesh, workloads.identities);
+  });
+  registry.onCollect(() => {
+    ledger.countLive();
+    metrics.proxiesActive.set(workloads.size);
+    metrics.tunnelsOpen.set(pool.tunnelsOpen);
+    metrics.accessLinesDropped.set(lines.dropped);
+    metrics.spansDropped.set(spans?.dropped ?? 0);
+  });
+
+  const local = await openLocal(parts, workloads);
+  const admin = serveAdmin({
+    socketPath: join(config.runDir, "admin", "ztunnel.sock"),
+    metrics: registry,
+    readiness() {
+      const waitsFor = [...source.waitsFor, ...(local.isSynced ? [] : ["the node's workloads"])];
+      return waitsFor.length === 0 ? { ready: true } : { ready: false, waitsFor };
+    },
+    logging,
+    configDump: () => configDump(parts, workloads, source, version),
+  });
+  log.info("ztunnel serves", { runDir: config.runDir, source: config.source.kind });
+  return {
+    async close() {
+      local.close();
+      await drain(parts, workloads);
+      source.close();
+      await Promise.all([lines.flush(), spans?.flush(1000)]);
+      admin.close();
+      log.info("ztunnel stopped");
+    },
+  };
+}
+
+/** What takes no more is told at once; what is open has until the deadline. */
+async function drain(parts: Parts, workloads: Workloads): Promise<void> {
+  const { ledger, config, clock } = parts;
+  workloads.drain();
+  parts.pool.drain(() => true);
+  const deadlineMs = clock.monotonicMs() + config.drainMs;
+  const stepMs = 20;
+  while (ledger.live.size + ledger.pending > 0 && clock.monotonicMs() < deadlineMs) await Bun.sleep(stepMs);
+  workloads.close("connection closed due to connection drain");
+  parts.pool.close(() => true);
+}
+
+/** Each source is loaded when it is the one: gRPC alone costs 15 MB. */
+async function openSource(options: {
+  readonly config: Config;
+  readonly mesh: MeshState;
+  readonly metrics: ZtunnelMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<RunningSource> {
+  const { source } = options.config;
+  if (source.kind === "file") return (await import("./file-source.ts")).openFileSource(source, options);
+  return (await import("./control-plane-source.ts")).openControlPlaneSource(source, options);
+}
+
+/** The local workloads: those that the node hands over, or the captures of the file mode. */
+async function openLocal(parts: Parts, workloads: Workloads): Promise<Pick<Zds, "isSynced" | "close">> {
+  const { source } = parts.config;
+  const { libc, clock, log, random } = parts;
+  if (source.kind === "file") {
+    const releases = source.captures.map((capture) => captureNamespace(parts, workloads, capture));
+    return { isSynced: true, close: () => releases.forEach((release) => release()) };
+  }
+  const poller = await openPoller(libc);
+  const zds = followZds({ path: source.zdsPath, libc, poller, clock, log, workloads, random });
+  return {
+    get isSynced() {
+      return zds.isSynced;
+    },
+    close() {
+      zds.close();
+      poller.close();
+    },
+  };
+}
+
+function openSpans(config: Config, log: Log): SpanExporter | undefined {
+  if (config.source.kind === "file") return undefined;
+  return openSpanExporter({
+    resource: { service: "ztunnel", instance: config.node },
+    post: postToStore(config.runDir, "ztunnel"),
+    onLost: (spans, reason) => log.debug("spans lost", { spans, reason }),
+  });
+}
+
+function openProgramLog(config: Config, logging: { readonly level: LogLevel }, clock: Clock): Log {
+  return openLog({
+    program: "ztunnel",
+    format: config.logFormat,
+    write: (line) => void process.stderr.write(line),
+    nowMs: () => clock.nowMs(),
+    get level() {
+      return logging.level;
+    },
+  });
+}
+
+function readResolvConf(): string {
+  try {
+    return readFileSync("/etc/resolv.conf", "utf8");
+  } catch {
+    return ""; // a machine without a resolver: names outside the mesh then fail one by one, with their reason
+  }
+}
