@@ -24,21 +24,27 @@ interface ScheduledEvent {
   readonly scheduledTime: number;
 }
 
-const bundleFolder = "/bundle";
 const backgroundMax = 10_000;
 const bodyBytesMax = 2 ** 40;
 
 /** See the file's opening. */
 export class FunctionHost {
   readonly #tracer: Tracer;
+  readonly #folder: string;
   readonly #background = new Set<Promise<unknown>>();
   readonly #context: FunctionContext = { waitUntil: (promise) => this.#waitUntil(promise) };
   #handlers: Handlers = {};
   #env: FunctionEnv = {};
   #server: Bun.Server<undefined> | undefined;
 
-  constructor(report: ReportSpan) {
+  constructor(report: ReportSpan, folder: string) {
     this.#tracer = new Tracer(report);
+    this.#folder = folder;
+  }
+
+  /** The port that it serves on; 0 before it does. */
+  get port(): number {
+    return this.#server?.port ?? 0;
   }
 
   /** Becomes the function; a failure is an answer, not an exception. */
@@ -47,7 +53,7 @@ export class FunctionHost {
     this.#env = { ...wanted.env };
     for (const binding of wanted.bindings) this.#env[binding.name] = bindingOf(binding);
     setProcessEnv(wanted.env);
-    const loaded = await loadModule(`${bundleFolder}/${wanted.file}`);
+    const loaded = await loadModule(`${this.#folder}/${wanted.file}`);
     if (loaded.kind === "failed") return loaded;
     const found = findHandlers(loaded.module);
     if (found.kind === "failed") return found;

@@ -4,6 +4,7 @@ import { adoptChannel } from "#host/channel-socket.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import { FunctionHost } from "./child-function.ts";
 import { sealProcess } from "./child-seal.ts";
+import { warmUp } from "./child-warm.ts";
 import { engineChannelLimits, type Scheduled, type Specialise } from "./engine-protocol.ts";
 
 const ownerFd = 3;
@@ -11,11 +12,12 @@ const drainMaxMs = 30_000;
 
 sealProcess();
 let tell: Channel["notify"] = () => false;
-const host = new FunctionHost((span) => tell("span", span));
+const host = new FunctionHost((span) => tell("span", span), "/bundle");
 const channel = await adoptChannel(
   ownerFd,
   {
     onRequest(method, params) {
+      if (method === "warm") return warmUp();
       // Sound: the owner is our own program; only what comes from this side is hostile.
       if (method === "specialise") return host.specialise(params as Specialise);
       if (method === "scheduled") return host.runScheduled(params as Scheduled);

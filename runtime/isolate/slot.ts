@@ -81,6 +81,7 @@ export async function bootSlot(host: SlotHost, network: SlotNetwork): Promise<Sl
   const slot = await startSlot(host, network);
   try {
     await slot.booted;
+    await slot.channel.request("warm", {}, host.bootTimeoutMs);
     requireConfined(slot.child.pid);
     return slot;
   } catch (error) {
