@@ -45,21 +45,26 @@ export function propagateDeletion(context: JobContext, uid: string): Job {
     name: `propagate ${uid}`,
     run() {
       const row = context.store.byUid(uid);
-      if (row === undefined) return false;
-      const { finalizers = [], deletionTimestamp } = parseRow(row).metadata;
-      if (deletionTimestamp === undefined) return false;
-      const isOrphaning = finalizers.includes(orphanFinalizer);
-      if (!isOrphaning && !finalizers.includes(foregroundFinalizer)) return false;
+      const finalizer = row === undefined ? undefined : heldBy(row);
+      if (row === undefined || finalizer === undefined) return false;
+      const deal = finalizer === orphanFinalizer ? forget : deleteInForeground;
       const rows = context.store.dependentsOf(uid, after, objectsPerStep);
       after = rows.at(-1)?.uid ?? "";
-      if (isOrphaning) for (const dependent of rows) forget(context, dependent, uid);
-      else for (const dependent of rows) deleteInForeground(context, dependent, uid);
+      for (const dependent of rows) deal(context, dependent, uid);
       if (rows.length === objectsPerStep) return true;
-      if (!isOrphaning && isBlocked(context, uid)) return false;
-      letGo(context, row, isOrphaning ? orphanFinalizer : foregroundFinalizer);
+      if (finalizer === foregroundFinalizer && isBlocked(context, uid)) return false;
+      letGo(context, row, finalizer);
       return false;
     },
   };
+}
+
+/** Which of the collector's finalizers holds an object that is being deleted. */
+function heldBy(row: Row): typeof orphanFinalizer | typeof foregroundFinalizer | undefined {
+  const { finalizers = [], deletionTimestamp } = parseRow(row).metadata;
+  if (deletionTimestamp === undefined) return undefined;
+  if (finalizers.includes(orphanFinalizer)) return orphanFinalizer;
+  return finalizers.includes(foregroundFinalizer) ? foregroundFinalizer : undefined;
 }
 
 /** Whether an owner of the object exists where it may be: in the object's namespace, or in none. */

@@ -48,7 +48,7 @@ export function createIn(
   if (kind.hasStatus) delete object["status"];
   const { faults, warnings } = readBySchema(target, object, options);
   const metaFaults = metadataFaults(kind, object);
-  if (metaFaults.length > 0) throw invalid(kind, String(object.metadata.name), [...metaFaults, ...faults]);
+  if (metaFaults.length > 0) throw invalid(kind, object.metadata.name ?? "", [...metaFaults, ...faults]);
   object.metadata = freshMeta(object.metadata, {
     uid: context.newUid(),
     at: timestamp(context.nowMs()),

@@ -10,14 +10,7 @@ import { type Change, parseRow } from "./object-store.ts";
 /** Queues what a change brings about. */
 export function followUp(context: JobContext, queue: JobQueue, change: Change): void {
   if (change.type === "DELETED") {
-    queue.add(collectDependents(context, change.uid));
-    for (const owner of change.owners) queue.add(propagateDeletion(context, owner));
-    if (change.namespace !== "") queue.add(finalizeNamespace(context, change.namespace));
-    if (isDefaultAccount(change)) queue.add(addDefaultAccount(context, change.namespace));
-    const kind = context.registry.find(change.group, change.resource);
-    if (kind !== undefined && context.registry.isTerminating(kind)) {
-      queue.add(finalizeDefinition(context, `${change.resource}.${change.group}`));
-    }
+    followUpDeletion(context, queue, change);
     return;
   }
   if (change.owners.length > 0) queue.add(collectIfOrphaned(context, change.uid));
@@ -28,6 +21,17 @@ export function followUp(context: JobContext, queue: JobQueue, change: Change): 
     );
   } else if (change.isDeleting && isDefinition(change)) {
     queue.add(finalizeDefinition(context, change.name));
+  }
+}
+
+function followUpDeletion(context: JobContext, queue: JobQueue, change: Change): void {
+  queue.add(collectDependents(context, change.uid));
+  for (const owner of change.owners) queue.add(propagateDeletion(context, owner));
+  if (change.namespace !== "") queue.add(finalizeNamespace(context, change.namespace));
+  if (isDefaultAccount(change)) queue.add(addDefaultAccount(context, change.namespace));
+  const kind = context.registry.find(change.group, change.resource);
+  if (kind !== undefined && context.registry.isTerminating(kind)) {
+    queue.add(finalizeDefinition(context, `${change.resource}.${change.group}`));
   }
 }
 

@@ -1,14 +1,15 @@
 /** The API as a KubeClient of its own process: the same objects, the same refusals, no HTTP. */
 import type { DeleteOptions, KubeClient, ListOptions, Patch, WatchOptions } from "#host/kube/kube-client.ts";
 import { runListWatch, type WatchSource } from "#host/kube/list-watch.ts";
-import type {
-  Draft,
-  KubeList,
-  KubeObject,
-  ObjectKey,
-  ResourceType,
-  Status,
-  WatchEvent,
+import {
+  apiVersionOf,
+  type Draft,
+  type KubeList,
+  type KubeObject,
+  type ObjectKey,
+  type ResourceType,
+  type Status,
+  type WatchEvent,
 } from "#host/kube/object.ts";
 import type { ApiContext } from "./api-context.ts";
 import { createObject } from "./create-object.ts";
@@ -23,7 +24,10 @@ import { watchObjects } from "./watch-objects.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, WriteOptions } from "./write-context.ts";
 
-/** A client that may do everything. */
+/**
+ * A client that may do everything. Its type assertions are sound: what is read or written is an object of the resource
+ * that was asked for, by whose schema it was read when it was stored.
+ */
 export class InProcessClient implements KubeClient {
   readonly #context: ApiContext;
 
@@ -32,7 +36,8 @@ export class InProcessClient implements KubeClient {
   }
 
   async get<Kind extends KubeObject>(type: ResourceType<Kind>, key: ObjectKey): Promise<Kind> {
-    return parseAs(getText(this.#context.store, this.#target("get", type, key.namespace), key.name));
+    const target = this.#target("get", type, key.namespace);
+    return JSON.parse(getText(this.#context.store, target, key.name)) as Kind;
   }
 
   async list<Kind extends KubeObject>(
@@ -42,22 +47,20 @@ export class InProcessClient implements KubeClient {
     const target = this.#target("list", type, options.namespace);
     const query = { ...selectors(options), limit: options.limit ?? 0, continueToken: options.continue ?? "" };
     const { store, hub } = this.#context;
-    return parseAs(listText(target, listPage(store, target, query, hub.floor)));
+    return JSON.parse(listText(target, listPage(store, target, query, hub.floor))) as KubeList<Kind>;
   }
 
   async create<Kind extends KubeObject>(type: ResourceType<Kind>, draft: Draft<Kind>): Promise<Kind> {
     const target = this.#target("create", type, draft.metadata.namespace);
-    return asKind(target, createObject(this.#context, target, jsonCopy(draft)).object);
+    return inVersion(target, createObject(this.#context, target, jsonCopy(draft)).object) as Kind;
   }
 
   async update<Kind extends KubeObject>(type: ResourceType<Kind>, object: Kind): Promise<Kind> {
     const target = this.#target("update", type, object.metadata.namespace);
     const change = (): unknown => jsonCopy(object);
     const { name } = object.metadata;
-    return asKind(
-      target,
-      updateObject(this.#context, { target, name, change, replaces: true, options: {} }).object,
-    );
+    const written = updateObject(this.#context, { target, name, change, replaces: true, options: {} });
+    return inVersion(target, written.object) as Kind;
   }
 
   async patch<Kind extends KubeObject>(
@@ -110,7 +113,10 @@ export class InProcessClient implements KubeClient {
     const target = this.#target("patch", type, request.key.namespace);
     const patch = jsonCopy(request.patch);
     const { options, key } = request;
-    return asKind(target, patchObject(this.#context, { target, name: key.name, patch, options }).object);
+    return inVersion(
+      target,
+      patchObject(this.#context, { target, name: key.name, patch, options }).object,
+    ) as Kind;
   }
 
   async *#events<Kind extends KubeObject>(
@@ -133,13 +139,13 @@ export class InProcessClient implements KubeClient {
 function eventOf<Kind extends KubeObject>(type: WatchEvent["type"], text: string): WatchEvent<Kind> {
   switch (type) {
     case "ERROR":
-      return { type, object: parseAs<Status>(text) };
+      return { type, object: JSON.parse(text) as Status };
     case "BOOKMARK":
-      return { type, object: parseAs<KubeObject>(text) };
+      return { type, object: JSON.parse(text) as KubeObject };
     case "ADDED":
     case "MODIFIED":
     case "DELETED":
-      return { type, object: parseAs<Kind>(text) };
+      return { type, object: JSON.parse(text) as Kind };
   }
 }
 
@@ -148,14 +154,8 @@ function jsonCopy<Value>(value: Value): Value {
   return JSON.parse(JSON.stringify(value)) as Value;
 }
 
-/** Sound: the text is the JSON of an object of the resource that was asked for. */
-function parseAs<Value>(text: string): Value {
-  return JSON.parse(text) as Value;
-}
-
-/** Sound: the object was read by the schema of the resource that was asked for. */
-function asKind<Kind extends KubeObject>(target: Target, object: WorkingObject): Kind {
-  const { group } = target.kind;
-  const apiVersion = group === "" ? target.version : `${group}/${target.version}`;
-  return structuredClone({ ...object, apiVersion }) as unknown as Kind;
+/** An object as a client of the target's version reads it, shared with nobody. */
+function inVersion(target: Target, object: WorkingObject): unknown {
+  const apiVersion = apiVersionOf({ group: target.kind.group, version: target.version });
+  return structuredClone({ ...object, apiVersion });
 }

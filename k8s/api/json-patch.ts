@@ -33,28 +33,30 @@ function apply(document: unknown, operation: JsonObject, budget: CopyBudget): Re
   const path = pointer(operation["path"]);
   if (path === undefined)
     return err(`cannot read the path as a JSON pointer: ${JSON.stringify(operation["path"])}`);
-  switch (operation["op"]) {
+  const op = operation["op"];
+  const hasValue = Object.hasOwn(operation, "value");
+  if (!hasValue && (op === "add" || op === "replace")) return err(`${op} needs a value`);
+  switch (op) {
     case "add":
-      return "value" in operation ? add(document, path, operation["value"]) : err(`add needs a value`);
+      return add(document, path, operation["value"]);
     case "remove":
       return remove(document, path);
     case "replace":
-      return "value" in operation
-        ? replace(document, path, operation["value"])
-        : err(`replace needs a value`);
+      return replace(document, path, operation["value"]);
     case "move":
     case "copy":
       return transfer(document, { path, operation, budget });
-    case "test": {
-      const found = resolve(document, path);
-      if (!found.ok) return found;
-      return jsonEqual(found.value, operation["value"] ?? null)
-        ? ok(document)
-        : err(`testing value ${text(path)} failed`);
-    }
+    case "test":
+      return test(document, path, operation["value"]);
     default:
-      return err(`unknown op ${JSON.stringify(operation["op"])}`);
+      return err(`unknown op ${JSON.stringify(op)}`);
   }
+}
+
+function test(document: unknown, path: readonly string[], wanted: unknown): Result<unknown> {
+  const found = resolve(document, path);
+  if (!found.ok) return found;
+  return jsonEqual(found.value, wanted ?? null) ? ok(document) : err(`testing value ${text(path)} failed`);
 }
 
 function transfer(

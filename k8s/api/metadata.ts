@@ -159,8 +159,7 @@ function annotationFault(field: string, name: string): FieldFault | undefined {
 
 function annotationSizeFaults(meta: WorkingMeta): readonly FieldFault[] {
   let bytes = 0;
-  for (const [name, value] of Object.entries(meta.annotations ?? {}))
-    bytes += name.length + String(value).length;
+  for (const [name, value] of Object.entries(meta.annotations ?? {})) bytes += name.length + value.length;
   if (bytes <= annotationsBytesMax) return [];
   return [
     {

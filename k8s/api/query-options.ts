@@ -1,7 +1,7 @@
 /** The options in a request's query: selectors, pages, watches, how to write. */
 import type { DeleteOptions } from "#host/kube/kube-client.ts";
 import { type FieldSelector, parseFieldSelector } from "./field-selector.ts";
-import { isJsonObject, objectOr, textOr } from "./json.ts";
+import { isJsonObject, type JsonObject, objectOr, textOr } from "./json.ts";
 import { type LabelSelector, parseLabelSelector } from "./label-selector.ts";
 import type { ListQuery } from "./read-objects.ts";
 import { badRequest } from "./refusal.ts";
@@ -78,21 +78,26 @@ export function deleteOptions(
   if (body !== undefined && !isJsonObject(body))
     throw badRequest("the body of a DELETE must be DeleteOptions");
   const preconditions = objectOr(options["preconditions"]);
-  const policy = textOr(options["propagationPolicy"]) || (query.get("propagationPolicy") ?? "");
-  const orphans = options["orphanDependents"] ?? (isTrue(query.get("orphanDependents")) || undefined);
-  if (policy !== "" && policy !== "Background" && policy !== "Foreground" && policy !== "Orphan") {
-    throw badRequest(`propagationPolicy must be Background, Foreground or Orphan: ${JSON.stringify(policy)}`);
-  }
-  const chosen = policy === "" && orphans === true ? "Orphan" : policy;
+  const policy = propagationPolicy(query, options);
   const uid = textOr(preconditions["uid"]);
   const resourceVersion = textOr(preconditions["resourceVersion"]);
   const bodyDryRun = Array.isArray(options["dryRun"]) ? options["dryRun"].map(String) : [];
   return {
     dryRun: isDryRun([...query.getAll("dryRun"), ...bodyDryRun]),
-    ...(chosen === "" ? {} : { propagationPolicy: chosen }),
+    ...(policy === undefined ? {} : { propagationPolicy: policy }),
     ...(uid === "" ? {} : { uid }),
     ...(resourceVersion === "" ? {} : { resourceVersion }),
   };
+}
+
+function propagationPolicy(query: URLSearchParams, options: JsonObject): DeleteOptions["propagationPolicy"] {
+  const policy = textOr(options["propagationPolicy"]) || (query.get("propagationPolicy") ?? "");
+  if (policy === "Background" || policy === "Foreground" || policy === "Orphan") return policy;
+  if (policy !== "") {
+    throw badRequest(`propagationPolicy must be Background, Foreground or Orphan: ${JSON.stringify(policy)}`);
+  }
+  const orphans = options["orphanDependents"] === true || isTrue(query.get("orphanDependents"));
+  return orphans ? "Orphan" : undefined;
 }
 
 function selectorsOf(query: URLSearchParams): { labels: LabelSelector; fields: FieldSelector } {

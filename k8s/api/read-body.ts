@@ -1,6 +1,6 @@
 /** From a client's JSON to an object that may be stored: its form, its metadata, its schema. Not the rules of its kind. */
 import { apiVersionOf } from "#host/kube/object.ts";
-import { depthMax, isJsonObject, isTooDeep } from "./json.ts";
+import { depthMax, isJsonObject, isTooDeep, type JsonObject } from "./json.ts";
 import { findVersion } from "./kind.ts";
 import { badRequest, type FieldFault } from "./refusal.ts";
 import type { WorkingObject } from "./working-object.ts";
@@ -14,20 +14,11 @@ export function asObjectOf(target: Target, value: unknown): WorkingObject {
   if (!isJsonObject(value)) throw badRequest("the body of the request must be an object");
   if (isTooDeep(value)) throw badRequest(`the object is nested deeper than ${depthMax} levels`);
   const wanted = apiVersionOf({ group: target.kind.group, version: target.version });
-  const { apiVersion = wanted, kind = target.kind.kind, metadata = {}, ...rest } = value;
-  if (apiVersion !== wanted) {
-    throw badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
-    );
-  }
-  if (kind !== target.kind.kind) {
-    throw badRequest(
-      `the kind in the data (${String(kind)}) does not match the expected kind (${target.kind.kind})`,
-    );
-  }
+  const { apiVersion: _version, kind: _kind, metadata = {}, ...rest } = value;
+  checkType(target, value, wanted);
   if (!isJsonObject(metadata)) throw badRequest("metadata must be an object");
-  const { namespace, ...meta } = metadata;
-  if (namespace !== undefined && namespace !== "" && namespace !== target.namespace) {
+  const { namespace = "", ...meta } = metadata;
+  if (namespace !== "" && namespace !== target.namespace) {
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   }
   // Sound as far as it is used: metadataFaults checks the fields before anything relies on them.
@@ -38,6 +29,20 @@ export function asObjectOf(target: Target, value: unknown): WorkingObject {
     metadata: checked as WorkingObject["metadata"],
     ...rest,
   };
+}
+
+function checkType(target: Target, value: JsonObject, wanted: string): void {
+  const { apiVersion = wanted, kind = target.kind.kind } = value;
+  if (apiVersion !== wanted) {
+    throw badRequest(
+      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
+    );
+  }
+  if (kind !== target.kind.kind) {
+    throw badRequest(
+      `the kind in the data (${String(kind)}) does not match the expected kind (${target.kind.kind})`,
+    );
+  }
 }
 
 /**

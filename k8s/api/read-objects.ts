@@ -56,11 +56,9 @@ export function getText(store: ObjectStore, target: Target, name: string): strin
  */
 export function listPage(store: ObjectStore, target: Target, query: ListQuery, floor: number): ListPage {
   const scope = scopeOf(target);
-  const from = query.continueToken === "" ? undefined : readToken(query.continueToken);
-  if (from !== undefined && from.version < floor) throw continueExpired();
-  const version = from?.version ?? store.version;
+  const { version, after: first } = beginning(store, query, floor);
   const texts: string[] = [];
-  let after = from?.after ?? start;
+  let after = first;
   for (;;) {
     const wanted = pageSize(query, texts.length);
     const rows = store.page(scope, after, wanted);
@@ -96,6 +94,17 @@ export function textInVersion(target: Target, text: string): string {
   const object = parseRow({ text });
   object.apiVersion = apiVersionOf({ group: target.kind.group, version: target.version });
   return JSON.stringify(object);
+}
+
+function beginning(
+  store: ObjectStore,
+  query: ListQuery,
+  floor: number,
+): { version: number; after: RowAfter } {
+  if (query.continueToken === "") return { version: store.version, after: start };
+  const from = readToken(query.continueToken);
+  if (from.version < floor) throw continueExpired();
+  return from;
 }
 
 function scopeOf(target: Target): { group: string; resource: string; namespace?: string } {

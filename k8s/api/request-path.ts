@@ -49,42 +49,42 @@ export function isTrue(value: string | null): boolean {
   return value === "true" || value === "1";
 }
 
-function resourceAt(parts: readonly string[]): Omit<ResourceRequest, "kind" | "verb"> | undefined {
-  const isCore = parts[0] === "api";
-  if (!isCore && parts[0] !== "apis") return undefined;
-  const [group, version, ...rest] = isCore ? ["", ...parts.slice(1)] : parts.slice(1);
-  if (group === undefined || version === undefined || rest.length === 0) return undefined;
-  const [first = "", second = "", third = "", ...more] = rest;
-  const isInNamespace = first === "namespaces" && third !== "" && !(isCore && namespaceParts.has(third));
-  const [resource, name, subresource, ...tail] = isInNamespace
-    ? [third, ...more]
-    : [first, second, third, ...more];
-  if (resource === undefined || tail.length > 0) return undefined;
-  return {
-    group,
-    version,
-    namespace: isInNamespace ? second : "",
-    resource,
-    name: name ?? "",
-    subresource: subresource ?? "",
-  };
+type Place = Omit<ResourceRequest, "kind" | "verb">;
+
+function resourceAt(parts: readonly string[]): Place | undefined {
+  const [root, ...rest] = parts;
+  if (root === "api") return placeIn("", rest);
+  const [group, ...afterGroup] = rest;
+  return root === "apis" && group !== undefined ? placeIn(group, afterGroup) : undefined;
+}
+
+function placeIn(group: string, parts: readonly string[]): Place | undefined {
+  const [version, ...rest] = parts;
+  if (version === undefined || rest.length === 0) return undefined;
+  const [first, namespace = "", third] = rest;
+  const isPart = group === "" && namespaceParts.has(third ?? "");
+  const isInNamespace = first === "namespaces" && third !== undefined && !isPart;
+  const [resource = "", name = "", subresource = "", ...tail] = isInNamespace ? rest.slice(2) : rest;
+  if (tail.length > 0) return undefined;
+  return { group, version, namespace: isInNamespace ? namespace : "", resource, name, subresource };
 }
 
 function verbOf(method: string, hasName: boolean, isWatch: boolean): Verb | undefined {
-  switch (method) {
-    case "GET":
-    case "HEAD":
-      if (isWatch) return "watch";
-      return hasName ? "get" : "list";
-    case "POST":
-      return hasName ? undefined : "create";
-    case "PUT":
-      return hasName ? "update" : undefined;
-    case "PATCH":
-      return hasName ? "patch" : undefined;
-    case "DELETE":
-      return hasName ? "delete" : "deletecollection";
-    default:
-      return undefined;
-  }
+  if (isWatch && (method === "GET" || method === "HEAD")) return "watch";
+  return (hasName ? objectVerbs : collectionVerbs).get(method);
 }
+
+const objectVerbs: ReadonlyMap<string, Verb> = new Map([
+  ["GET", "get"],
+  ["HEAD", "get"],
+  ["PUT", "update"],
+  ["PATCH", "patch"],
+  ["DELETE", "delete"],
+]);
+
+const collectionVerbs: ReadonlyMap<string, Verb> = new Map([
+  ["GET", "list"],
+  ["HEAD", "list"],
+  ["POST", "create"],
+  ["DELETE", "deletecollection"],
+]);

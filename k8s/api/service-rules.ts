@@ -52,20 +52,24 @@ function portFaults(spec: JsonObject): readonly FieldFault[] {
   for (const [index, port] of ports.entries()) {
     const field = `spec.ports[${index}]`;
     const name = textOr(port["name"]);
-    port["protocol"] ??= "TCP";
-    port["targetPort"] ??= port["port"];
     if (name === "" && ports.length > 1) faults.push(requiredValue(`${field}.name`));
     if (name !== "" && names.has(name)) faults.push(duplicate(`${field}.name`, name));
     names.add(name);
+    faults.push(...onePortFaults(port, field));
     const number = `${textOr(port["protocol"])} ${String(port["port"])}`;
     if (numbers.has(number)) faults.push(duplicate(field, number));
     numbers.add(number);
-    faults.push(...targetFaults(`${field}.targetPort`, port["targetPort"]));
-    if (port["nodePort"] !== undefined && port["nodePort"] !== 0) {
-      faults.push(forbiddenField(`${field}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
-    }
   }
   return faults;
+}
+
+/** Faults of a port by itself; what it leaves out is filled in. */
+function onePortFaults(port: JsonObject, field: string): readonly FieldFault[] {
+  port["protocol"] ??= "TCP";
+  port["targetPort"] ??= port["port"];
+  const faults = targetFaults(`${field}.targetPort`, port["targetPort"]);
+  if ((port["nodePort"] ?? 0) === 0) return faults;
+  return [...faults, forbiddenField(`${field}.nodePort`, "may not be used when `type` is 'ClusterIP'")];
 }
 
 function targetFaults(field: string, target: unknown): readonly FieldFault[] {

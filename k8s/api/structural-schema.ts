@@ -34,22 +34,25 @@ interface PruneContext {
   readonly unknown: string[];
 }
 
+/** Fields that every resource has and no schema declares. */
+const resourceFields = new Set(["apiVersion", "kind", "metadata"]);
+
 function prune(value: unknown, schema: JsonObject, context: PruneContext): void {
-  if (Array.isArray(value)) {
-    if (!isJsonObject(schema["items"])) return;
+  if (isJsonObject(value)) pruneObject(value, schema, context);
+  else if (Array.isArray(value) && isJsonObject(schema["items"])) {
     const items = schema["items"];
     for (const [index, item] of value.entries()) {
       prune(item, items, childContext(context, `${context.path}[${index}]`, items));
     }
-    return;
   }
-  if (!isJsonObject(value)) return;
+}
+
+function pruneObject(value: JsonObject, schema: JsonObject, context: PruneContext): void {
   const properties = objectOr(schema["properties"]);
-  const additional = schema["additionalProperties"];
   for (const name of Object.keys(value)) {
-    if (context.isResource && (name === "apiVersion" || name === "kind" || name === "metadata")) continue;
+    if (context.isResource && resourceFields.has(name)) continue;
     const path = context.path === "" ? name : `${context.path}.${name}`;
-    const declared = Object.hasOwn(properties, name) ? properties[name] : additional;
+    const declared = Object.hasOwn(properties, name) ? properties[name] : schema["additionalProperties"];
     if (isJsonObject(declared)) {
       if (value[name] === null && declared["nullable"] !== true) delete value[name];
       else prune(value[name], declared, childContext(context, path, declared));

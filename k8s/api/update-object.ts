@@ -48,10 +48,7 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   const incoming = asObjectOf(target, request.change(seen));
   checkSameObject(request, incoming, old);
   const next = options.part === "status" ? withStatus(old, incoming) : withoutStatus(request, incoming, old);
-  const { faults, warnings } = readBySchema(target, next, options);
-  const compared = findVersion(kind, target.version)?.schema?.compare(next, old) ?? [];
-  const metaFaults = [...metadataFaults(kind, next), ...lateFinalizerFaults(next.metadata, old.metadata)];
-  refuseIfAny(request, [...metaFaults, ...faults, ...compared]);
+  const warnings = check(request, next, old);
   refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
   next.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   if (kind.countsGeneration && !jsonEqual(wishOf(next), wishOf(old))) {
@@ -70,16 +67,26 @@ export function isReleased(target: Target, object: WorkingObject): boolean {
   );
 }
 
+function check(request: UpdateRequest, next: WorkingObject, old: WorkingObject): readonly string[] {
+  const { target, options } = request;
+  const { faults, warnings } = readBySchema(target, next, options);
+  const compared = findVersion(target.kind, target.version)?.schema?.compare(next, old) ?? [];
+  const metaFaults = [
+    ...metadataFaults(target.kind, next),
+    ...lateFinalizerFaults(next.metadata, old.metadata),
+  ];
+  refuseIfAny(request, [...metaFaults, ...faults, ...compared]);
+  return warnings;
+}
+
 function checkSameObject(request: UpdateRequest, incoming: WorkingObject, old: WorkingObject): void {
   const { kind } = request.target;
   const { name, uid, resourceVersion } = incoming.metadata;
   if (name !== undefined && name !== request.name) {
-    throw badRequest(
-      `the name of the object (${String(name)}) does not match the name on the URL (${request.name})`,
-    );
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${request.name})`);
   }
   if (uid !== undefined && uid !== old.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${String(uid)}, UID in object meta: ${old.metadata.uid}`;
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
     throw conflict(kind, request.name, why);
   }
   if (resourceVersion === undefined || resourceVersion === "") {

@@ -173,7 +173,7 @@ export class WatchHub {
 
   /** Ends every watch. */
   close(): void {
-    for (const watchers of [...this.#watchers.values()]) for (const watcher of [...watchers]) watcher.close();
+    for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.close();
   }
 
   #forget(): void {

@@ -80,9 +80,11 @@ export const authorizationPolicyResource: ResourceType<AuthorizationPolicyObject
 const texts = listOf(text);
 
 function bothWays(...names: readonly string[]): Readonly<Record<string, Schema>> {
-  const capital = (name: string): string => `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   return Object.fromEntries(
-    names.flatMap((name) => [[name, texts] as const, [capital(name), texts] as const]),
+    names.flatMap((name) => [
+      [name, texts] as const,
+      [`not${name.charAt(0).toUpperCase()}${name.slice(1)}`, texts] as const,
+    ]),
   );
 }
 
