@@ -1,7 +1,7 @@
 /** Writes heads and chunk framing as bytes; the head must be as a parser of ours made it or a caller checked it. */
 import type { HeaderField } from "#core/h2/header-field.ts";
 import { latin1Bytes } from "./characters.ts";
-import type { RequestHead, ResponseHead } from "./head.ts";
+import type { HttpProblem, RequestHead, ResponseHead } from "./head.ts";
 
 /** Reason phrases of the statuses that we answer ourselves. */
 const reasons: Readonly<Record<number, string>> = {
@@ -37,6 +37,17 @@ export function encodeRequestHead(head: RequestHead): Uint8Array {
 export function encodeResponseHead(head: ResponseHead): Uint8Array {
   const reason = head.reason === "" ? (reasons[head.status] ?? "") : head.reason;
   return latin1Bytes(`HTTP/1.1 ${head.status} ${reason}\r\n${fieldLines(head.headers)}\r\n`);
+}
+
+/** A whole response to a request that could not be read; the connection closes behind it. */
+export function encodeProblem({ status, reason }: HttpProblem): Uint8Array {
+  const body = `${reason}\n`;
+  const headers: HeaderField[] = [
+    ["content-type", "text/plain; charset=utf-8"],
+    ["content-length", String(body.length)],
+    ["connection", "close"],
+  ];
+  return latin1Bytes(`HTTP/1.1 ${status} ${reasons[status] ?? ""}\r\n${fieldLines(headers)}\r\n${body}`);
 }
 
 /** The line before a chunk of this many bytes. */

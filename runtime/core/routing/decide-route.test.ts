@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
 import type { RequestHead } from "#core/http1/head.ts";
 import { PathMatch_Kind, RouteSchema } from "#core/proto/lambient/discovery_pb.js";
-import { compileRoutes, decideRoute, type RouteDecision } from "./decide-route.ts";
+import { compileRoutes, decideRoute, type RouteDecision, soleRevision } from "./decide-route.ts";
 
 type RouteInit = MessageInitShape<typeof RouteSchema>;
 
@@ -126,4 +126,17 @@ test("90/10 over 100 000 requests stays within five standard deviations", () => 
   }
   const deviation = Math.sqrt(requests * 0.1 * 0.9);
   expect(Math.abs(second - requests * 0.1)).toBeLessThan(5 * deviation);
+});
+
+test.each<[string, RouteInit[], string | undefined]>([
+  ["one revision", [{ backends: [revision("s/1", 1)] }], "s/1"],
+  ["one with a weight", [{ backends: [revision("s/1", 1), revision("s/2", 0)] }], "s/1"],
+  ["the same in two rules", [{ backends: [revision("s/1", 1)] }, { backends: [revision("s/1", 3)] }], "s/1"],
+  ["two", split, undefined],
+  ["an invalid one", [{ backends: [revision("s/1", 1), invalid(1)] }], undefined],
+  ["none", [], undefined],
+])("soleRevision() of %s", (_, routes, want) => {
+  expect(soleRevision(compileRoutes(routes.map((route) => create(RouteSchema, route))).routes)?.uid).toBe(
+    want,
+  );
 });

@@ -86,3 +86,14 @@ function chooseBackend(route: CompiledRoute, fraction: number): RouteDecision {
   }
   return { kind: "invalid", route: route.name, reason: "no backend has a weight" };
 }
+
+/** The revision that every request would go to, whatever it asks; undefined where there are several, or other backends. */
+export function soleRevision(routes: readonly CompiledRoute[]): RevisionBackend | undefined {
+  let sole: RevisionBackend | undefined;
+  for (const { weight, target } of routes.flatMap((route) => route.backends)) {
+    if (weight === 0) continue;
+    if (target.case !== "revision" || (sole !== undefined && sole.uid !== target.value.uid)) return undefined;
+    sole = target.value;
+  }
+  return sole;
+}

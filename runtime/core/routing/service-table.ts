@@ -32,6 +32,19 @@ export interface ServiceTable {
 /** A table without services. */
 export const noServices: ServiceTable = { byAuthority: new Map(), byName: new Map(), problems: [] };
 
+/** What a request has that asks for no service: nothing matches it. */
+export const noService: ServiceEntry = {
+  namespace: "",
+  name: "",
+  hostname: "",
+  authority: "",
+  port: 0,
+  targetPort: 0,
+  appProtocol: "",
+  routes: [],
+  policyKeys: [],
+};
+
 /** Builds the table of a configuration. */
 export function makeServiceTable(config: Waypoint): ServiceTable {
   const byAuthority = new Map<string, ServiceEntry>();

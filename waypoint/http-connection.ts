@@ -1,0 +1,294 @@
+/**
+ * A caller's connection: HTTP/1 requests on one byte stream, pipelined ones served in order. It reads requests and
+ * sends responses; what happens between is the pipeline's.
+ */
+import { encodeProblem, encodeResponseHead } from "#core/http1/encode.ts";
+import type { Framing, HttpProblem, RequestHead, ResponseHead } from "#core/http1/head.ts";
+import type { HeaderField } from "#core/h2/header-field.ts";
+import { keepsAlive } from "#core/http1/hop.ts";
+import { RequestReader } from "#core/http1/request-reader.ts";
+import type { ByteStream, ByteStreamHandler } from "#host/byte-stream.ts";
+import type { Clock } from "#host/clock.ts";
+import type { BodySink, BodySource } from "./body.ts";
+import type { Exchange, ExchangePort } from "./exchange.ts";
+import { Output } from "./output.ts";
+import { type ResponseTarget, sendResponse } from "./send-response.ts";
+
+/** What a connection asks of the program. */
+export interface ConnectionPorts {
+  /** Makes the exchange of a request; undefined when there can be none, and then the problem is answered. */
+  readonly begin: (request: ReceivedRequest) => Exchange | HttpProblem;
+  /** Runs the stages; afterwards the exchange has its response. Never throws. */
+  readonly run: (exchange: Exchange) => Promise<void>;
+  /** The exchange is over: log, count, trace. Called once for each. */
+  readonly finish: (exchange: Exchange) => void;
+  /** A request that could not be read. */
+  readonly onProblem: (problem: HttpProblem) => void;
+  readonly onClose: () => void;
+  readonly clock: Clock;
+}
+
+/** How long a caller that does not close is waited for once our side has finished. */
+const lingerMs = 2000;
+
+/** A request as it was read. */
+export interface ReceivedRequest {
+  readonly head: RequestHead;
+  readonly framing: Framing;
+  readonly body: BodySource | undefined;
+  readonly port: ExchangePort;
+}
+
+/** See the file's first line. */
+export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePort, ResponseTarget {
+  readonly #stream: ByteStream;
+  readonly #ports: ConnectionPorts;
+  readonly #reader = new RequestReader();
+  readonly output: Output;
+  #exchange: Exchange | undefined;
+  #sink: BodySink | undefined;
+  /** What of the current request is still to be read. */
+  #requestState: "none" | "body" | "done" = "none";
+  #isPumping = false;
+  #isPaused = false;
+  #isStreamPaused = false;
+  #peerEnded = false;
+  #isClosing = false;
+  #isClosed = false;
+  #onRoom: (() => void) | undefined;
+  #idleSinceMs: number;
+
+  constructor(stream: ByteStream, ports: ConnectionPorts) {
+    this.#stream = stream;
+    this.#ports = ports;
+    this.output = new Output(stream);
+    this.#idleSinceMs = ports.clock.monotonicMs();
+    stream.handle(this);
+  }
+
+  /** The exchange under way. */
+  get exchange(): Exchange | undefined {
+    return this.#exchange;
+  }
+
+  /** Since when no request is under way; undefined while one is. A head that comes slowly does not count as one. */
+  get idleSinceMs(): number | undefined {
+    return this.#exchange === undefined ? this.#idleSinceMs : undefined;
+  }
+
+  /** Closes at once when no request is under way, else after its response. */
+  drain(): void {
+    this.#isClosing = true;
+    if (this.#exchange === undefined && !this.#reader.isInMessage) this.#end();
+  }
+
+  /** Closes now, also in the midst of a response. */
+  cut(): void {
+    this.#stream.reset();
+  }
+
+  // The stream's side.
+
+  onData(bytes: Uint8Array): void {
+    if (this.#isClosed || (this.#isClosing && this.#exchange === undefined)) return;
+    this.#reader.push(bytes);
+    this.#pump();
+  }
+
+  onDrain(): void {
+    if (!this.output.drain()) return;
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
+  }
+
+  onEnd(): void {
+    this.#peerEnded = true;
+    this.#pump();
+  }
+
+  onClose(error?: Error): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    if (exchange !== undefined && !exchange.isUpgraded) {
+      if (exchange.flag === "-") exchange.flag = "DC";
+      this.#sink?.onAbort(error ?? new Error("the caller closed the connection"));
+      this.#over(exchange);
+    }
+    this.#ports.onClose();
+  }
+
+  // The request's body, as the pipeline sees it.
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink;
+    this.#pump();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#pump();
+  }
+
+  // The response's side.
+
+  informational(head: ResponseHead): void {
+    if (this.#isClosed || this.#exchange?.received.version !== "1.1") return;
+    this.output.put(encodeResponseHead(head));
+    this.output.flush();
+  }
+
+  upgrade(head: ResponseHead): { readonly stream: ByteStream; readonly rest: Uint8Array } {
+    this.output.put(encodeResponseHead(head));
+    this.output.flush();
+    return { stream: this.#stream, rest: this.#reader.takeRest() };
+  }
+
+  upgradeOver(): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#isClosed = true;
+    if (exchange !== undefined) this.#over(exchange);
+    this.#ports.onClose();
+  }
+
+  whenRoom(action: () => void): void {
+    this.#onRoom = action;
+  }
+
+  keepsAlive(exchange: Exchange, framing: Framing): boolean {
+    return (
+      !this.#isClosing &&
+      !this.#peerEnded &&
+      this.#requestState === "done" &&
+      framing.kind !== "until-close" &&
+      keepsAlive(exchange.received)
+    );
+  }
+
+  onSent(exchange: Exchange, keepAlive: boolean): void {
+    if (this.#exchange !== exchange) return;
+    this.#exchange = undefined;
+    this.#sink = undefined;
+    const isRead = this.#requestState === "done";
+    this.#requestState = "none";
+    this.#over(exchange);
+    if (!keepAlive || !isRead) return this.#end();
+    this.#pump();
+  }
+
+  onCut(exchange: Exchange): void {
+    if (this.#exchange !== exchange) return;
+    this.#exchange = undefined;
+    this.#over(exchange);
+    this.#stream.reset();
+  }
+
+  #over(exchange: Exchange): void {
+    this.#idleSinceMs = this.#ports.clock.monotonicMs();
+    exchange.ending.finish();
+    this.#ports.finish(exchange);
+  }
+
+  /** Reads as far as the current request and its consumer allow. */
+  #pump(): void {
+    if (this.#isPumping || this.#isClosed) return;
+    this.#isPumping = true;
+    while (!this.#isBlocked()) {
+      const event = this.#reader.read();
+      if (event === undefined) break;
+      if (event.kind === "head") this.#onHead(event.head, event.framing);
+      else if (event.kind === "data") this.#onBody(event.bytes);
+      else if (event.kind === "end") this.#onRequestEnd(event.trailers);
+      else this.#onProblem(event.problem);
+    }
+    this.#sink?.onPause();
+    this.#reader.retain();
+    this.#isPumping = false;
+    this.#balance();
+    if (this.#peerEnded && !this.#isBlocked() && this.#reader.available === 0) this.#onPeerEnd();
+  }
+
+  #isBlocked(): boolean {
+    if (this.#isClosed || this.#isPaused || this.#exchange?.isUpgraded === true) return true;
+    if (this.#requestState === "body") return this.#sink === undefined;
+    return this.#exchange !== undefined || this.#isClosing;
+  }
+
+  /** Stops the stream while something waits that cannot be read yet. */
+  #balance(): void {
+    const mustPause = this.#isBlocked() && (this.#reader.available > 0 || this.#isPaused);
+    if (mustPause === this.#isStreamPaused || this.#isClosed || this.#exchange?.isUpgraded === true) return;
+    this.#isStreamPaused = mustPause;
+    if (mustPause) this.#stream.pause();
+    else this.#stream.resume();
+  }
+
+  #onHead(head: RequestHead, framing: Framing): void {
+    const hasBody = framing.kind !== "none";
+    this.#requestState = "body";
+    const exchange = this.#ports.begin({ head, framing, body: hasBody ? this : undefined, port: this });
+    if ("reason" in exchange) return this.#onProblem(exchange);
+    this.#exchange = exchange;
+    if (!hasBody) {
+      // The end event of an absent body follows at once and needs no consumer.
+      this.#reader.read();
+      this.#requestState = "done";
+    }
+    void this.#ports.run(exchange).then(() => this.#respond(exchange));
+  }
+
+  #respond(exchange: Exchange): void {
+    if (this.#exchange !== exchange || exchange.isUpgraded) return;
+    sendResponse(exchange, this);
+  }
+
+  #onBody(bytes: Uint8Array): void {
+    if (this.#exchange !== undefined) this.#exchange.bytesReceived += bytes.length;
+    this.#sink?.onData(bytes);
+  }
+
+  #onRequestEnd(trailers: readonly HeaderField[]): void {
+    this.#requestState = "done";
+    const sink = this.#sink;
+    this.#sink = undefined;
+    sink?.onEnd(trailers);
+  }
+
+  #onProblem(problem: HttpProblem): void {
+    this.#isClosing = true;
+    const exchange = this.#exchange;
+    if (exchange !== undefined) {
+      // The body is broken: the response, if it has begun, cannot be trusted to end in order either.
+      exchange.flag = "DPE";
+      exchange.detail = problem.reason;
+      this.#sink?.onAbort(new Error(problem.reason));
+      return this.onCut(exchange);
+    }
+    this.#ports.onProblem(problem);
+    this.output.put(encodeProblem(problem));
+    this.#end();
+  }
+
+  #onPeerEnd(): void {
+    const cut = this.#reader.finish();
+    if (cut !== undefined) return this.#onProblem(cut);
+    if (this.#exchange === undefined) this.#end();
+  }
+
+  /** Finishes our direction; what still arrives is dropped, and the peer's end or reset closes the stream. */
+  #end(): void {
+    this.#isClosing = true;
+    this.output.end();
+    if (this.#peerEnded) return;
+    if (this.#isStreamPaused) this.#stream.resume();
+    this.#isStreamPaused = false;
+    this.#ports.clock.after(lingerMs, () => this.#stream.reset());
+  }
+}
