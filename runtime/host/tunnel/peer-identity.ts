@@ -61,8 +61,8 @@ function readPeer(socket: Socket<unknown>, who: string): Result<SpiffeId, Tunnel
 }
 
 function tlsError(who: string, cause: Error | null): TunnelError {
-  const reason = codeOf(cause) ?? cause?.message ?? "the handshake failed";
-  const message = `Cannot verify the ${who}'s certificate as signed by the mesh's roots: ${reason}`;
+  const reason = cause === null ? "the handshake failed" : `${codeOf(cause) ?? "error"}, ${cause.message}`;
+  const message = `Cannot verify the ${who} by TLS 1.3 as one of the mesh: ${reason}`;
   return new TunnelError("tls", message, cause === null ? undefined : { cause });
 }
 

@@ -29,6 +29,7 @@ class JoinedStreams implements Splice {
   readonly #b: SplicedSide;
   readonly #onEnd: (end: SpliceEnd) => void;
   #error: Error | undefined;
+  #isOver = false;
 
   constructor(a: ByteStream, b: ByteStream, onEnd: (end: SpliceEnd) => void) {
     this.#onEnd = onEnd;
@@ -66,7 +67,9 @@ class JoinedStreams implements Splice {
     if (error !== undefined) this.#error ??= error;
     // A side that has bytes for the closed one will not get rid of them.
     if (!other.isClosed && (error !== undefined || other.hasRest)) other.stream.reset();
-    if (!this.#a.isClosed || !this.#b.isClosed) return;
+    // Resetting the other side may have come back here already.
+    if (!this.#a.isClosed || !this.#b.isClosed || this.#isOver) return;
+    this.#isOver = true;
     this.#onEnd({ bytesFromA: this.bytesFromA, bytesFromB: this.bytesFromB, error: this.#error });
   }
 }
