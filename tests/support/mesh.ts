@@ -225,17 +225,18 @@ async function findMeshLeaks({ host, before, runDir }: Parts): Promise<readonly 
 }
 
 async function awaitRunning(up: HostProcess): Promise<void> {
-  const ended = up.wait(readyMs * 2).then((result) => ({ result }));
-  ended.catch(() => {});
-  const running = waitUntil(
+  const held: { result: RunResult | undefined } = { result: undefined };
+  up.wait(readyMs * 1000).then(
+    (result) => (held.result = result),
+    () => {}, // the host is closed; nobody asks any more
+  );
+  await waitUntil(
     "the mesh runs",
-    async () => (await up.output()).stdout.includes("The mesh runs."),
+    async () => held.result !== undefined || (await up.output()).stdout.includes("The mesh runs."),
     readyMs,
   );
-  const first = await Promise.race([ended, running]);
-  if (first === true) return;
-  running.catch(() => {});
-  const { code, stderr, stdout } = first.result;
+  if (held.result === undefined) return;
+  const { code, stderr, stdout } = held.result;
   throw new Error(`Cannot bring a mesh up: it ended with ${code}: ${stdout}${stderr}`);
 }
 

@@ -1,7 +1,7 @@
 /** The cart: a Hono app that asks the price by its name in the mesh. */
 import { Hono } from "hono";
 
-const app = new Hono();
+const app: Hono = new Hono();
 
 app.get("/items/:item", async (c) => {
   const item = c.req.param("item");

@@ -28,7 +28,7 @@ function withReady(ready: {
 test.each([
   ["ready", { status: "True" }, { kind: "ready", revision: "v1", url: "http://web.shop/" }],
   ["unknown", { status: "Unknown", message: "it is checked" }, { kind: "pending", reason: "it is checked" }],
-  ["false for now", { status: "False", reason: "Pending" }, { kind: "pending", reason: "Pending" }],
+  ["false for a while", { status: "False", reason: "Pending" }, { kind: "pending", reason: "Pending" }],
   ["failed", { status: "False", message: "no fetch" }, { kind: "failed", reason: "no fetch", serving: "v1" }],
   [
     "of an older wish",
