@@ -16,7 +16,7 @@ export interface ZtunnelPair extends AsyncDisposable {
   /** Changes what the second node's ztunnel reads: policies in the file's schema. */
   setPolicies(policies: readonly unknown[]): Promise<void>;
   /** Changes what both read. */
-  setMesh(mesh: unknown): Promise<void>;
+  setMesh(mesh: LocalMesh): Promise<void>;
 }
 
 /** One ztunnel. */
@@ -85,7 +85,7 @@ export async function startZtunnelPair(libc: Libc, options: ZtunnelPairOptions =
       await reread();
     },
     async setMesh(mesh) {
-      base = mesh as typeof base;
+      base = mesh;
       await reread();
     },
     async [Symbol.asyncDispose]() {
@@ -96,8 +96,14 @@ export async function startZtunnelPair(libc: Libc, options: ZtunnelPairOptions =
   };
 }
 
+/** A mesh in the file's schema. */
+export interface LocalMesh {
+  readonly workloads: readonly Readonly<Record<string, unknown>>[];
+  readonly services: readonly Readonly<Record<string, unknown>>[];
+}
+
 /** The mesh of the pair, in the file's schema. */
-export function meshOf({ a, b }: NodePair): { workloads: unknown[]; services: unknown[] } {
+export function meshOf({ a, b }: NodePair): LocalMesh {
   const common = {
     namespace: "shop",
     trustDomain: "cluster.local",
