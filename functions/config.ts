@@ -1,4 +1,5 @@
 /** What the node runtime is told: flags and environment to one readonly value, or every error at once. Reads nothing else. */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { err, ok, type Result } from "#core/result.ts";
@@ -27,6 +28,8 @@ export interface Config {
   readonly poolSize: number;
   /** The control group below which slots get theirs, below the mounts; `LAMBIENT_CGROUP`, default `lambient/node-runtime`. */
   readonly cgroup: string;
+  /** Path of the waypoint's program; `LAMBIENT_WAYPOINT_ENTRY`, default the one beside this program. */
+  readonly waypointEntry: string;
   /** The flags that every program gets, for the waypoints started here. */
   readonly commonFlags: readonly string[];
 }
@@ -43,7 +46,8 @@ const defaults = {
   "service-range": "10.96.0.0/16",
   "pool-size": "4",
   cgroup: "lambient/node-runtime",
-} as const;
+  "waypoint-entry": fileURLToPath(new URL("../waypoint/main.ts", import.meta.url)),
+};
 type Flag = keyof typeof defaults;
 const flags = Object.keys(defaults) as Flag[]; // Sound: these are its keys.
 const common: readonly Flag[] = ["run-dir", "data-dir", "trust-domain", "node", "log-level", "log-format"];
@@ -96,6 +100,7 @@ export function parseConfig(
     nameserver: addressAt(serviceRange.value, nameserverIndex),
     poolSize,
     cgroup: text("cgroup"),
+    waypointEntry: text("waypoint-entry"),
     commonFlags: common.flatMap((flag) => [`--${flag}`, text(flag)]),
   });
 }

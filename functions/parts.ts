@@ -1,6 +1,5 @@
 /** The parts of the node runtime and how they hang together, without what serves or follows anything; ended in an order that lets work finish. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { makeMetricsRegistry, type MetricsRegistry } from "#host/admin/metrics.ts";
 import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
@@ -217,8 +216,7 @@ function buildWaypoints(
   metrics: NodeMetrics,
 ): { readonly generic: GenericPool; readonly waypoints: Waypoints } {
   const { libc, poller } = engine;
-  const entry = fileURLToPath(new URL("../waypoint/main.ts", import.meta.url));
-  const flags = config.commonFlags;
+  const { waypointEntry: entry, commonFlags: flags } = config;
   const env = { ...waypointEnvironment, PATH: "/usr/bin:/bin", HOME: "/" };
   const start = waypointStarter({ libc, poller, clock, entry, flags, env, ...waypointLimits });
   const generic = new GenericPool({ start, clock, log, backoff: waypointBackoff });
