@@ -149,6 +149,10 @@ function readPids(folder: string): number[] {
     .map(Number);
 }
 
+function readTreePids(folder: string): number[] {
+  return [...readPids(folder), ...subfolders(folder).flatMap((name) => readTreePids(join(folder, name)))];
+}
+
 function readOutOfMemoryKills(memoryV1: string | undefined, unified: string): number {
   const text =
     memoryV1 === undefined
@@ -181,7 +185,7 @@ async function removeFolders(folders: readonly string[], timeoutMs: number): Pro
     while (!removeTree(folder)) {
       if (performance.now() > deadline) {
         throw new Error(
-          `Cannot remove the control group ${folder}: processes ${readPids(folder).join(", ")} remain`,
+          `Cannot remove the control group ${folder}: processes ${readTreePids(folder).join(", ")} remain`,
         );
       }
       await Bun.sleep(retryMs);

@@ -1,5 +1,6 @@
 /**
  * The capture programs: which listening socket receives a connection, whatever its destination.
+ * What a program drops, the kernel refuses at once: a caller sees ECONNREFUSED.
  * A program decides by the packet's protocol and addresses alone; who may talk to whom is ztunnel's business.
  */
 import { type IpAddress, ipBytes } from "#core/address/ip.ts";
