@@ -84,7 +84,9 @@ export class FunctionHost {
       },
     };
     try {
-      await scheduled.call(this.#handlers, { type: "scheduled", ...wanted }, this.#env, context);
+      const { cron, scheduledTime, traceparent } = wanted;
+      const event: ScheduledEvent = { type: "scheduled", cron, scheduledTime };
+      await this.#tracer.within(traceparent, () => scheduled.call(this.#handlers, event, this.#env, context));
       await Promise.all(mine);
       return { kind: "done" };
     } catch (error) {

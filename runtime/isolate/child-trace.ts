@@ -32,6 +32,12 @@ export class Tracer {
     return response;
   }
 
+  /** Runs something within a context that came by another way than a request; its span is the sender's to record. */
+  within<T>(traceparent: string | undefined, action: () => T): T {
+    const context = parseTraceparent(traceparent);
+    return context === undefined ? action() : this.#current.run(context, action);
+  }
+
   /** A `fetch` that carries the current context, unless the caller sets its own. */
   wrapFetch(original: typeof fetch): typeof fetch {
     const traced = (input: Request | URL | string, init?: RequestInit): Promise<Response> => {

@@ -47,6 +47,8 @@ export interface Scheduled {
   readonly cron: string;
   /** Milliseconds since the epoch. */
   readonly scheduledTime: number;
+  /** The context that what the handler does belongs to. */
+  readonly traceparent?: string;
 }
 
 /** Answer to `scheduled`. */

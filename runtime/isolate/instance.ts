@@ -7,6 +7,7 @@ import {
   type HandlerName,
   parseScheduledResult,
   parseSpecialised,
+  type Scheduled,
   type ScheduledResult,
   type Specialise,
 } from "./engine-protocol.ts";
@@ -41,7 +42,7 @@ export interface Instance {
   readonly slot: Slot;
   readonly exports: readonly HandlerName[];
   /** Runs the `scheduled` handler. @throws MeshError `timeout`, or `unavailable` when the instance ended */
-  runScheduled(cron: string, scheduledTimeMs: number, timeoutMs: number): Promise<ScheduledResult>;
+  runScheduled(call: Scheduled, timeoutMs: number): Promise<ScheduledResult>;
   /** Lets requests at work end, for at most `graceMs`, then ends it for certain. Settles when nothing is left. */
   stop(why: string, graceMs: number): Promise<void>;
 }
@@ -74,6 +75,8 @@ export async function startInstance(slot: Slot, options: InstanceOptions): Promi
     const message = specialised?.message ?? "Cannot load the function: its process answered nonsense";
     throw new MeshError("unavailable", message);
   } catch (error) {
+    // A closed channel means that the process is ending, at the latest by our hand: how it ended says more than that it did.
+    if (!slot.channel.isOpen) await Promise.race([slot.exited, slot.closed]);
     const reason = await life.end({ kind: "load-failed", message: errorText(error) });
     throw asLoadError(error, reason);
   }
@@ -83,10 +86,8 @@ function instanceOf(slot: Slot, life: Life, exports: readonly HandlerName[]): In
   return {
     slot,
     exports,
-    async runScheduled(cron, scheduledTime, timeoutMs) {
-      const result = parseScheduledResult(
-        await slot.channel.request("scheduled", { cron, scheduledTime }, timeoutMs),
-      );
+    async runScheduled(call, timeoutMs) {
+      const result = parseScheduledResult(await slot.channel.request("scheduled", call, timeoutMs));
       if (result === undefined)
         throw new MeshError("protocol-violation", "Cannot read the answer to a schedule");
       return result;
