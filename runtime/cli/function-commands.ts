@@ -124,14 +124,17 @@ function addLogs(make: CommandMaker, console: Console): void {
 function addTrace(make: CommandMaker, console: Console): void {
   make("trace", "show one request's whole chain with the time of each hop; without an id the latest traces")
     .argument("[id]", "trace id, as in an answer's traceresponse")
+    .option("--spans", "tell the recorded spans too, in JSON and YAML", false)
     .addOption(runDirOption(console))
     .addOption(outputOption())
-    .action(async (id: string | undefined, { runDir, output }: Common) => {
-      const { listTraces, trace } = await import("./trace/trace.ts");
-      await (id === undefined
-        ? listTraces(console, { runDir, format: output })
-        : trace(console, id, { runDir, format: output }));
-    });
+    .action(
+      async (id: string | undefined, { runDir, output, spans }: Common & { readonly spans: boolean }) => {
+        const { listTraces, trace } = await import("./trace/trace.ts");
+        await (id === undefined
+          ? listTraces(console, { runDir, format: output })
+          : trace(console, id, { runDir, format: output, spans }));
+      },
+    );
 }
 
 interface DeleteFlags {

@@ -43,7 +43,8 @@ export async function invoke(
   if (options.format === "table") console.err(`${summary(console, response, durationMs, traceId)}\n`);
   if (options.trace && traceId === undefined)
     console.err("The call was not traced: the answer names no trace\n");
-  if (options.trace && traceId !== undefined) await showTrace(console, api, traceId, options.format);
+  if (options.trace && traceId !== undefined)
+    await showTrace(console, api, traceId, { format: options.format });
   return status < 400;
 }
 

@@ -34,8 +34,8 @@ test("parseMeshConfig() reports every error at once", () => {
     error: [
       'Cannot read --run-dir as an absolute path of at most 80 characters: "here"',
       `Cannot read --node as a node's name such as node-0: ""`,
-      'Cannot read --api-port as a whole number of at most 65535: "many"',
-      'Cannot read --edge-port as a whole number of at most 65535: "70000"',
+      'Cannot read --api-port as a whole number from 0 to 65535: "many"',
+      'Cannot read --edge-port as a whole number from 0 to 65535: "70000"',
       'Cannot read --log-level as one of debug, info, warn, error: "loud"',
     ],
   });

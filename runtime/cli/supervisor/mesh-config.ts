@@ -68,9 +68,9 @@ export function parseMeshConfig(raw: RawMeshConfig): Result<MeshConfig, readonly
     if (!pattern.test(text(field))) refuse(field, wanted);
     return text(field);
   };
-  const whole = (field: keyof MeshConfig, most: number): number => {
+  const whole = (field: keyof MeshConfig, least: number, most: number): number => {
     const value = /^\d{1,6}$/.test(text(field)) ? Number(text(field)) : Number.NaN;
-    if (!(value <= most)) refuse(field, `a whole number of at most ${most}`);
+    if (!(value >= least && value <= most)) refuse(field, `a whole number from ${least} to ${most}`);
     return value;
   };
   const oneOf = <Word extends string>(field: keyof MeshConfig, words: readonly Word[]): Word => {
@@ -88,9 +88,9 @@ export function parseMeshConfig(raw: RawMeshConfig): Result<MeshConfig, readonly
     nodeRange: text("nodeRange"),
     waypointRange: text("waypointRange"),
     serviceRange: text("serviceRange"),
-    apiPort: whole("apiPort", 65_535),
-    edgePort: whole("edgePort", 65_535),
-    poolSize: whole("poolSize", 64),
+    apiPort: whole("apiPort", 0, 65_535),
+    edgePort: whole("edgePort", 0, 65_535),
+    poolSize: whole("poolSize", 1, 64),
     logLevel: oneOf("logLevel", ["debug", "info", "warn", "error"]),
     logFormat: oneOf("logFormat", ["text", "json"]),
   };

@@ -68,7 +68,8 @@ const programLimits: ProgramLimits = {
   ...defaultRestartLimits,
   readyMs: 30_000,
   askEveryMs: 20,
-  stopMs: 8000,
+  // The edge's own drain takes up to 10 s.
+  stopMs: 11_000,
 };
 const removeMs = 5000;
 const rotateEveryMs = 1000;

@@ -10,6 +10,8 @@ import { buildChain, type ChainHop, type ToldSpan } from "./chain.ts";
 export interface TraceOptions {
   readonly runDir: string;
   readonly format: OutputFormat;
+  /** Tells the spans as they were recorded, too: in JSON and YAML. */
+  readonly spans?: boolean;
 }
 
 interface TraceRow {
@@ -30,7 +32,7 @@ const quietAsks = 4;
 
 /** Runs the command for one trace. @throws MeshError `not-found` when it is not known */
 export async function trace(console: Console, traceId: string, options: TraceOptions): Promise<void> {
-  await showTrace(console, openMeshApi(options.runDir), traceId, options.format);
+  await showTrace(console, openMeshApi(options.runDir), traceId, options);
 }
 
 /** Runs the command without an id: lists the latest traces. */
@@ -57,7 +59,7 @@ export async function listTraces(console: Console, options: TraceOptions): Promi
 
 /** Prints a trace, waiting a little while for spans that are on their way. */
 export async function showTrace(
-  ...[console, api, traceId, format]: [Console, MeshApi, string, OutputFormat]
+  ...[console, api, traceId, options]: [Console, MeshApi, string, Omit<TraceOptions, "runDir">]
 ): Promise<void> {
   if (!/^[0-9a-f]{32}$/.test(traceId)) {
     throw new MeshError(
@@ -65,8 +67,10 @@ export async function showTrace(
       `Cannot read "${traceId}" as a trace id: it is 32 hex digits, as in an answer's traceresponse`,
     );
   }
-  const chain = buildChain(await fetchWhole(api, traceId));
-  printResult(console, format, { traceId, hops: chain }, () => describe(console, traceId, chain));
+  const spans = await fetchWhole(api, traceId);
+  const hops = buildChain(spans);
+  const data = { traceId, hops, ...(options.spans === true ? { spans } : {}) };
+  printResult(console, options.format, data, () => describe(console, traceId, hops));
 }
 
 /** The spans of a trace once their number does not grow any more. @throws KubeError `not-found` when none came */
