@@ -58,7 +58,6 @@ describe("a TCP stream", () => {
     near.write(bytes("early"));
     near.end();
     const nearSees = new Recorder(near);
-    await Bun.sleep(0);
     const farSees = new Recorder(far);
     await farSees.untilEvent("end");
     expect(farSees.text).toBe("early");

@@ -1,0 +1,266 @@
+/** Both ends of a tunnel over real sockets: answers now and later, early bytes, giving up, draining, keep-alive, and closing. */
+import { afterEach, describe, expect, test } from "bun:test";
+import type { HeaderField } from "#core/h2/header-field.ts";
+import type { ByteStream } from "../byte-stream.ts";
+import { FakeClock } from "../fake/fake-clock.ts";
+import { makeTestCa } from "../../../tests/support/test-ca.ts";
+import { waitUntil } from "../../../tests/support/wait-until.ts";
+import { openTunnel } from "./open-tunnel.ts";
+import type { ServeTunnelOptions } from "./serve-tunnel.ts";
+import type { TunnelError } from "./tunnel-error.ts";
+import { listenTunnels, type TunnelListener } from "./tunnel-listener.ts";
+import type { TunnelLimits } from "./tunnel-limits.ts";
+import type { ConnectOutcome, Tunnel, TunnelRequest, TunnelResponder } from "./tunnel.ts";
+
+const ca = makeTestCa();
+const web = ca.issue("ns/shop/sa/web");
+const cart = ca.issue("ns/shop/sa/cart");
+const headers: readonly HeaderField[] = [
+  [":method", "CONNECT"],
+  [":authority", "10.0.0.1:80"],
+];
+
+const open: TunnelListener[] = [];
+afterEach(() => {
+  for (const listener of open.splice(0)) listener.close();
+});
+
+interface Ends {
+  readonly tunnel: Tunnel;
+  readonly listener: TunnelListener;
+  readonly closed: Promise<TunnelError | undefined>;
+  readonly served: Promise<TunnelError | undefined>;
+  readonly clock: FakeClock;
+}
+
+async function setUp(
+  onConnect: (request: TunnelRequest, responder: TunnelResponder) => void,
+  options: { readonly server?: Partial<ServeTunnelOptions>; readonly client?: Partial<TunnelLimits> } = {},
+): Promise<Ends> {
+  const clock = new FakeClock();
+  const served = Promise.withResolvers<TunnelError | undefined>();
+  const closed = Promise.withResolvers<TunnelError | undefined>();
+  const listener = listenTunnels({
+    target: { kind: "address", hostname: "127.0.0.1", port: 0 },
+    choose: () => ({
+      certificate: cart,
+      onConnect,
+      onClose: served.resolve,
+      clock: new FakeClock(),
+      ...options.server,
+    }),
+  });
+  open.push(listener);
+  const tunnel = await openTunnel({
+    dial: { kind: "address", hostname: "127.0.0.1", port: listener.port ?? 0 },
+    certificate: web,
+    expectedPeers: new Set([cart.identity]),
+    clock,
+    ...(options.client === undefined ? {} : { limits: options.client }),
+  });
+  tunnel.onClose(closed.resolve);
+  return { tunnel, listener, closed: closed.promise, served: served.promise, clock };
+}
+
+/** Collects what a stream says. */
+function record(stream: ByteStream): { text: string; readonly events: string[] } {
+  const seen = { text: "", events: [] as string[] };
+  stream.handle({
+    onData: (bytes) => {
+      seen.text += new TextDecoder().decode(bytes);
+    },
+    onDrain: () => undefined,
+    onEnd: () => seen.events.push("end"),
+    onClose: (error) => seen.events.push(error === undefined ? "close" : "close with an error"),
+  });
+  return seen;
+}
+
+function streamOf(outcome: ConnectOutcome): ByteStream {
+  if (outcome.kind === "opened") return outcome.stream;
+  throw new Error(`refused with ${outcome.status}`);
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe("a tunnel", () => {
+  test("carries both directions, each with its own end", async () => {
+    const accepted = Promise.withResolvers<ByteStream>();
+    const { tunnel } = await setUp((_request, responder) =>
+      accepted.resolve(responder.accept([["baggage", "x=1"]])),
+    );
+    const outcome = await tunnel.connect(headers);
+    expect(outcome.headers).toEqual([
+      [":status", "200"],
+      ["baggage", "x=1"],
+    ]);
+    const near = streamOf(outcome);
+    const far = await accepted.promise;
+    const nearSees = record(near);
+    const farSees = record(far);
+    near.write(bytes("question"));
+    near.end();
+    await waitUntil("the question came", () => farSees.events.includes("end"));
+    far.write(bytes("answer"));
+    far.end();
+    await waitUntil("both closed", () => nearSees.events.length + farSees.events.length === 4);
+    expect([nearSees, farSees]).toEqual([
+      { text: "answer", events: ["end", "close"] },
+      { text: "question", events: ["end", "close"] },
+    ]);
+    expect(tunnel.streamsOpen).toBe(0);
+  });
+
+  test("holds what comes with the answer until its user is ready", async () => {
+    const { tunnel } = await setUp((_request, responder) => {
+      const stream = responder.accept();
+      stream.write(bytes("welcome"));
+      stream.end();
+    });
+    const outcome = await tunnel.connect(headers);
+    // A turn of the loop later all of it is here.
+    await waitUntil("the server's end was seen", () => new Promise((resolve) => setImmediate(resolve, true)));
+    const seen = record(streamOf(outcome));
+    await waitUntil("the welcome came", () => seen.events.includes("end"));
+    expect(seen.text).toBe("welcome");
+  });
+
+  test("holds early bytes while the answer is being decided", async () => {
+    const asked = Promise.withResolvers<TunnelResponder>();
+    const { tunnel } = await setUp((_request, responder) => asked.resolve(responder));
+    const answer = tunnel.connect(headers);
+    const responder = await asked.promise;
+    const far = responder.accept();
+    const farSees = record(far);
+    streamOf(await answer).write(bytes("hello"));
+    await waitUntil("hello came", () => farSees.text === "hello");
+  });
+
+  test("passes a reset on, both ways", async () => {
+    const accepted: ByteStream[] = [];
+    const { tunnel } = await setUp((_request, responder) => accepted.push(responder.accept()));
+    const first = streamOf(await tunnel.connect(headers));
+    const second = streamOf(await tunnel.connect(headers));
+    const seen = [first, second, ...accepted].map(record);
+    first.reset();
+    accepted[1]?.reset();
+    await waitUntil("all four closed", () => seen.every(({ events }) => events.length === 1));
+    expect(seen.map(({ events }) => events[0])).toEqual(seen.map(() => "close with an error"));
+    expect(tunnel.isReady).toBe(true);
+  });
+
+  test("tells the server when the caller gives up before the answer", async () => {
+    const abandoned = Promise.withResolvers<string>();
+    const { tunnel, clock } = await setUp(
+      (_request, responder) => {
+        responder.onAbandoned(() => {
+          // An answer that comes too late harms nobody, and its stream says that it is over.
+          const seen = record(responder.accept());
+          abandoned.resolve(seen.events.join());
+        });
+      },
+      { client: { answerTimeoutMs: 500, pingIntervalMs: 60_000 } },
+    );
+    const answer = tunnel.connect(headers);
+    await waitUntil("the request left", () => new Promise((resolve) => setImmediate(resolve, true)));
+    clock.advance(500);
+    expect(await answer.catch((error: TunnelError) => error.code)).toBe("timeout");
+    expect(await abandoned.promise).toBe("close with an error");
+    expect(tunnel.streamsOpen).toBe(0);
+  });
+
+  test("refuses what is not CONNECT with 400", async () => {
+    const { tunnel } = await setUp(() => {
+      throw new Error("not to be called");
+    });
+    const outcome = await tunnel.connect([
+      [":method", "GET"],
+      [":scheme", "https"],
+      [":authority", "a"],
+      [":path", "/"],
+    ]);
+    expect(outcome).toMatchObject({ kind: "refused", status: 400 });
+  });
+
+  test("opens no more streams than the peer allows", async () => {
+    const { tunnel } = await setUp((_request, responder) => responder.accept(), {
+      server: { limits: { streamsMax: 2 } },
+    });
+    await tunnel.connect(headers);
+    await waitUntil("the peer's settings came", () => tunnel.streamsMax === 2);
+    await tunnel.connect(headers);
+    expect([tunnel.isReady, tunnel.streamsOpen]).toEqual([false, 2]);
+    expect(await tunnel.connect(headers).catch((error: TunnelError) => error.code)).toBe("exhausted");
+  });
+});
+
+describe("the end of a tunnel", () => {
+  test("drained by the server: streams live on, none is opened, then both close in order", async () => {
+    const { tunnel, listener, closed, served } = await setUp((_request, responder) =>
+      record(responder.accept()),
+    );
+    const stream = streamOf(await tunnel.connect(headers));
+    const seen = record(stream);
+    listener.drain();
+    await waitUntil("GOAWAY came", () => !tunnel.isReady);
+    expect(await tunnel.connect(headers).catch((error: TunnelError) => error.code)).toBe("unprocessed");
+    expect([seen.events, tunnel.streamsOpen]).toEqual([[], 1]);
+    stream.reset();
+    expect([await closed, await served]).toEqual([undefined, undefined]);
+  });
+
+  test("drained by the client without streams: both close in order", async () => {
+    const { tunnel, closed, served } = await setUp(() => undefined);
+    tunnel.drain();
+    expect([await closed, await served]).toEqual([undefined, undefined]);
+  });
+
+  test("closed by the server: streams end with an error", async () => {
+    const { tunnel, listener, closed, served } = await setUp((_request, responder) =>
+      record(responder.accept()),
+    );
+    const seen = record(streamOf(await tunnel.connect(headers)));
+    listener.close();
+    await Promise.all([closed, served]);
+    expect(seen.events).toEqual(["close with an error"]);
+    expect(listener.tunnelsOpen).toBe(0);
+  });
+
+  test("a peer that answers no ping is given up", async () => {
+    // A server that hears nothing: the listener takes the bytes and its tunnel is paused for ever.
+    const { tunnel, closed, clock } = await setUp(() => undefined, {
+      client: { pingIntervalMs: 10, pingTimeoutMs: 20 },
+    });
+    clock.advance(10);
+    clock.advance(20);
+    expect((await closed)?.code).toBe("timeout");
+    expect(tunnel.isReady).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("answered pings keep it, and leave one timer", async () => {
+    const { tunnel, clock } = await setUp((_request, responder) => responder.refuse(403));
+    for (let i = 0; i < 3; i++) {
+      clock.advance(10_000);
+      // Answers come in order: once a request is answered, so was the ping before it.
+      expect(await tunnel.connect(headers)).toMatchObject({ status: 403 });
+      expect(clock.pending).toBe(1);
+    }
+    expect(tunnel.isReady).toBe(true);
+  });
+
+  test("a handshake that does not come is given up", async () => {
+    const clock = new FakeClock();
+    const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+    const opened = openTunnel({
+      dial: { kind: "address", hostname: "127.0.0.1", port: silent.port },
+      certificate: web,
+      expectedPeers: new Set([cart.identity]),
+      clock,
+    });
+    clock.advance(10_000);
+    expect(await opened.catch((error: TunnelError) => error.code)).toBe("timeout");
+    expect(clock.pending).toBe(0);
+    silent.stop(true);
+  });
+});
