@@ -89,10 +89,11 @@ function readinessOf(parts: Parts, following: Following): Readiness {
   return waitsFor.length === 0 ? { ready: true } : { ready: false, waitsFor };
 }
 
-/** What the program holds; a revision's variables may be confidential and are left out. */
+/** What the program holds. */
 function dump(parts: Parts): unknown {
   const instances = reportInstances(parts.instances);
   const schedules = parts.schedules.report();
   const slots = { ready: parts.slots.ready, open: parts.slots.open };
-  return { instances, schedules, slots, waypoints: parts.waypoints.report() };
+  const revisions = parts.revisions.report();
+  return { revisions, instances, schedules, slots, waypoints: parts.waypoints.report() };
 }

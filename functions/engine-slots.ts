@@ -135,8 +135,9 @@ function loadedOf(instance: Instance, exited: Promise<ExitReason>, graceMs: numb
   return {
     handlers: instance.exports,
     exited,
-    async runScheduled({ cron, scheduledAtMs, timeoutMs }: ScheduledCall) {
-      const result = await instance.runScheduled(cron, scheduledAtMs, timeoutMs);
+    async runScheduled({ cron, scheduledAtMs, traceparent, timeoutMs }: ScheduledCall) {
+      const call = { cron, scheduledTime: scheduledAtMs, traceparent };
+      const result = await instance.runScheduled(call, timeoutMs);
       if (result.kind === "failed") throw new MeshError("unavailable", result.message);
     },
     stop: (reason) => instance.stop(reason, graceMs),

@@ -33,6 +33,15 @@ export class Revisions implements RevisionBook {
     return this.#known.get(uid);
   }
 
+  /** What there is, without what may be confidential. */
+  report(): { readonly revision: string; readonly bundle: string; readonly refusal: string | undefined }[] {
+    return Array.from(this.#known.values(), ({ uid, spec, refusal }) => ({
+      revision: uid,
+      bundle: spec.bundle,
+      refusal,
+    }));
+  }
+
   /** Digests of the bundles that some revision names. */
   bundlesInUse(): Set<string> {
     return new Set(Array.from(this.#known.values(), ({ spec }) => spec.bundle));

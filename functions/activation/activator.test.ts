@@ -169,11 +169,14 @@ test("a missing slot or a silent ztunnel is not held against the revision", asyn
   const holder = new Holder();
   slots.max = 0;
   expect(await ask("cart-v1", holder)).toBe("limit-reached");
-  slots.max = 2;
+  slots.max = 3;
   slots.behaviour.assign = () => Promise.reject(new MeshError("timeout", "no ztunnel"));
   expect(await ask("cart-v1", holder)).toBe("timeout");
+  slots.behaviour.load = () => Promise.withResolvers<never>().promise;
+  expect(await ask("cart-v1", holder)).toBe("timeout");
   delete slots.behaviour.assign;
-  expect(await ask("cart-v1", holder)).toBe("cart-v1-2 pooled");
+  delete slots.behaviour.load;
+  expect(await ask("cart-v1", holder)).toBe("cart-v1-3 pooled");
 });
 
 test("a load that never ends is a timeout, and its slot is cleared", async () => {
@@ -181,7 +184,8 @@ test("a load that never ends is a timeout, and its slot is cleared", async () =>
   slots.behaviour.load = () => Promise.withResolvers<never>().promise;
   const waiting = ask("cart-v1", new Holder());
   await settle();
-  clock.advance(500);
+  expect(slots.taken[0]?.request?.timeoutMs).toBe(500);
+  clock.advance(750);
   expect(await waiting).toBe("timeout");
   expect(slots.taken[0]?.isDestroyed).toBe(true);
   expect(clock.pending).toBe(0);

@@ -64,27 +64,31 @@ interface Filling {
   readonly clock: Clock;
 }
 
+/** The load has its own time limit, whose error says more: it comes first. */
+const slackMs = 250;
+
 async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<StartOutcome> {
   const { id, revision, clock } = filling;
   let fault: "revision" | "node" = "node";
   const load = async (): Promise<LoadedFunction> => {
     const { bundle, env } = await filling.content;
     const { namespace, name, spec } = revision;
-    fault = "revision";
     const timeoutMs = filling.leftMs();
     const request = { instance: id, namespace, revision: name, spec, bundle, env, timeoutMs, isCheck: false };
-    const loaded = await slot.load(request);
-    fault = "node";
-    return loaded;
+    return slot.load(request).catch((error: unknown) => {
+      fault = "revision";
+      throw error;
+    });
   };
   try {
     const work = Promise.all([load(), assignTo(slot, revision)]);
-    const [loaded] = await withDeadline(clock, filling.leftMs(), revision, work);
+    const [loaded] = await withDeadline(clock, filling.leftMs() + slackMs, revision, work);
     const instance = { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() };
     return { kind: "started", instance };
   } catch (thrown) {
+    const failed: StartOutcome = { kind: "failed", error: asMeshError(thrown), fault };
     await slot.destroy();
-    return { kind: "failed", error: asMeshError(thrown), fault };
+    return failed;
   }
 }
 

@@ -46,6 +46,7 @@ export interface NodeRuntimeHost extends AsyncDisposable {
   whenReady(): Promise<void>;
   call(program: string): Promise<NodeCaller>;
   readMetrics(): Promise<string>;
+  readDump(): Promise<Record<string, Record<string, unknown>[]>>;
   /** What it has logged. */
   log(): string;
   /** Processes below its control group, its own not counted. */
@@ -150,6 +151,13 @@ export async function startNodeRuntime(options: NodeRuntimeOptions = {}): Promis
     async readMetrics() {
       const response = await fetch("http://admin/metrics", { unix: join(runDir, "admin/node-runtime.sock") });
       return response.text();
+    },
+    async readDump() {
+      const response = await fetch("http://admin/config_dump", {
+        unix: join(runDir, "admin/node-runtime.sock"),
+      });
+      // Sound: every part of the dump that tests read is a list of objects.
+      return (await response.json()) as Record<string, Record<string, unknown>[]>;
     },
     log: () => readFileSync(logFile, "utf8"),
     leftovers: () => pidsBelow(group),
