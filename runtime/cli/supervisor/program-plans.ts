@@ -11,6 +11,8 @@ export interface ProgramPlan {
   readonly env: Readonly<Record<string, string>>;
   /** In the host's namespaces or the node's. */
   readonly place: "host" | "node";
+  /** Programs of one stage are started together, for each is ready only with the others; the next stage waits for all of them. */
+  readonly stage: number;
   /** Gets the edge's listener as descriptor 3. */
   readonly takesListener: boolean;
 }
@@ -42,6 +44,7 @@ export function planPrograms(facts: PlanFacts): readonly ProgramPlan[] {
       args: [...common, ...ranges, "--api-port", String(apiPort)],
       env: {},
       place: "host",
+      stage: 1,
       takesListener: false,
     },
     {
@@ -50,6 +53,7 @@ export function planPrograms(facts: PlanFacts): readonly ProgramPlan[] {
       args: [...common, ...ranges],
       env: { LAMBIENT_HOST_NETNS: hostNetwork },
       place: "node",
+      stage: 2,
       takesListener: false,
     },
     {
@@ -58,6 +62,7 @@ export function planPrograms(facts: PlanFacts): readonly ProgramPlan[] {
       args: [...common, ...ranges, ...flags(config, ["poolSize"]), "--cgroup", `${cgroup}/node-runtime`],
       env: {},
       place: "node",
+      stage: 2,
       takesListener: false,
     },
     {
@@ -73,6 +78,7 @@ export function planPrograms(facts: PlanFacts): readonly ProgramPlan[] {
       ],
       env: {},
       place: "node",
+      stage: 3,
       takesListener: true,
     },
   ];

@@ -135,7 +135,10 @@ export class Supervisor {
     await warmUp();
     const tools = await this.#prepare(libc);
     const plans = this.#plan(tools);
-    for (const plan of plans.programs) await this.#startProgram(plan, tools);
+    for (const stage of Map.groupBy(plans.programs, (plan) => plan.stage).values()) {
+      const started = stage.map((plan) => this.#startProgram(plan, tools));
+      await Promise.all(started);
+    }
     this.#step("publish");
     this.#endpoints = this.#publish(plans.apiPort, localEndpoint(libc, tools.listenerFd).port);
     this.#step("running");
@@ -182,7 +185,7 @@ export class Supervisor {
     return { programs, apiPort };
   }
 
-  async #startProgram(plan: ProgramPlan, tools: SpawnTools): Promise<void> {
+  #startProgram(plan: ProgramPlan, tools: SpawnTools): Promise<void> {
     this.#step(`start ${plan.name}`);
     const { clock } = this.#options;
     const log = this.#held.use(openProgramLog(join(this.#paths.systemLogsDir, `${plan.name}.log`)));
@@ -197,7 +200,7 @@ export class Supervisor {
     this.#programs.push(program);
     this.#undo(`stop ${plan.name}`, () => program.stop());
     this.#keepShort(log);
-    await program.start();
+    return program.start();
   }
 
   #serve(): void {
