@@ -1,5 +1,13 @@
 /** Gateways of our class → an address each from the waypoints' range, their status; and the end of those nobody needs. */
-import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr, parseIp } from "#core/address/ip.ts";
+import {
+  type Cidr,
+  cidrContains,
+  formatIp,
+  ipBytes,
+  type IpAddress,
+  parseCidr,
+  parseIp,
+} from "#core/address/ip.ts";
 import { canonicalJson } from "#core/release/canonical-json.ts";
 import { type GatewayObject, gatewayResource } from "#host/kube/known-resources.ts";
 import { addressOf, type MeshIndex } from "../translate/mesh-index.ts";
@@ -22,7 +30,7 @@ export function reconcileGateways(index: MeshIndex, now: string): readonly Actio
   );
 }
 
-/** Keeps what was assigned, first come first served, and gives the lowest free ones to the rest. */
+/** Keeps what was assigned, first come first served, and gives what is wished for or the lowest free ones to the rest. */
 function assignAddresses(
   gateways: readonly GatewayObject[],
   index: MeshIndex,
@@ -30,20 +38,16 @@ function assignAddresses(
   const range = parseCidr(index.settings.waypointRange);
   const assigned = new Map<GatewayObject, IpAddress>();
   const taken = new Set<string>([index.settings.edgeAddress]);
-  for (const gateway of gateways) {
-    const address = addressOf(gateway);
-    if (address === undefined || taken.has(address)) continue;
+  const assign = (gateway: GatewayObject, address: IpAddress | undefined): void => {
+    if (address === undefined || assigned.has(gateway) || taken.has(address)) return;
     taken.add(address);
     assigned.set(gateway, address);
-  }
-  if (!range.ok) return assigned;
+  };
+  for (const gateway of gateways) assign(gateway, addressOf(gateway));
   for (const gateway of gateways) {
-    if (assigned.has(gateway)) continue;
     const wanted = parseIp(gateway.spec.addresses?.[0]?.value ?? "");
-    const address = wanted.ok && !taken.has(wanted.value) ? wanted.value : firstFree(range.value, taken);
-    if (address === undefined) break;
-    taken.add(address);
-    assigned.set(gateway, address);
+    if (wanted.ok && range.ok && cidrContains(range.value, wanted.value)) assign(gateway, wanted.value);
+    if (range.ok && !assigned.has(gateway)) assign(gateway, firstFree(range.value, taken));
   }
   return assigned;
 }

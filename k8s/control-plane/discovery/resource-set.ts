@@ -25,6 +25,11 @@ export class ResourceSet {
     return this.#types.get(typeUrl) ?? new Map();
   }
 
+  /** How many there are of each type. */
+  counts(): ReadonlyMap<string, number> {
+    return new Map([...this.#types].map(([typeUrl, held]) => [typeUrl, held.size]));
+  }
+
   /** Makes the messages given all that there is of their type. Equal content is no change. @returns how many changed. */
   replace<Desc extends DescMessage>(schema: Desc, messages: ReadonlyMap<string, MessageShape<Desc>>): number {
     const typeUrl = `type.googleapis.com/${schema.typeName}`;

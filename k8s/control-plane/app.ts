@@ -1,0 +1,188 @@
+/** The control plane, built in the order in which its parts need each other; reads top to bottom. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { makeMetricsRegistry } from "#host/admin/metrics.ts";
+import { systemClock } from "#host/clock.ts";
+import { isAlreadyExists } from "#host/kube/kube-error.ts";
+import type { KubeClient } from "#host/kube/kube-client.ts";
+import { type Log, type LogLevel, openLog } from "#host/log.ts";
+import { openApi } from "../api/open-api.ts";
+import { lambientDefinitions } from "../model/definitions.ts";
+import { gatewayClassResource } from "../model/gateway.ts";
+import { type MeshSettings, waypointClass } from "../translate/mesh-objects.ts";
+import { openAuthenticator } from "./authenticate.ts";
+import { openRoot } from "./authority/open-root.ts";
+import { openDoors } from "./open-doors.ts";
+import type { Base, Loop, Stores } from "./parts.ts";
+import { openReleaseKey } from "./authority/release-key.ts";
+import { openBundleStore } from "./bundles/bundle-store.ts";
+import type { Config } from "./config.ts";
+import { openController } from "./controllers/controller.ts";
+import { ResourceSet } from "./discovery/resource-set.ts";
+import { makeMetrics } from "./metrics.ts";
+import { makeInstanceList } from "./node/instance-list.ts";
+import { openNodeLink } from "./node/node-link.ts";
+import { openSpanStore } from "./spans/span-store.ts";
+
+/** The control plane, running. */
+export interface App {
+  readonly apiPort: number;
+  close(): Promise<void>;
+}
+
+const hourMs = 3_600_000;
+
+/** Starts everything. @throws MeshError naming what cannot be had */
+export async function openApp(config: Config, write: (line: string) => void): Promise<App> {
+  const base = openBase(config, write);
+  const stores = await openStores(base);
+  const loop = openLoop(base, stores);
+  const doors = await openDoors(base, stores, loop);
+  const pruning = setInterval(() => pruneBundles(base, stores, loop), hourMs);
+  pruning.unref();
+  base.log.info("control plane runs", { apiPort: doors.apiPort, trustDomain: config.trustDomain });
+  return {
+    apiPort: doors.apiPort,
+    async close() {
+      clearInterval(pruning);
+      loop.close();
+      await doors.close();
+      stores.close();
+    },
+  };
+}
+
+function openBase(config: Config, write: (line: string) => void): Base {
+  const logging: { level: LogLevel } = { level: config.logLevel };
+  const registry = makeMetricsRegistry();
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  return {
+    config,
+    nowMs: readClock,
+    logging,
+    log: openAppLog(config, logging, write),
+    registry,
+    metrics: makeMetrics(registry),
+    issuer: openRoot(config.dataDir, config.trustDomain, readClock()),
+    releaseKey: openReleaseKey(config.dataDir),
+    authenticator: openAuthenticator(join(config.runDir, "token-key.pem"), readClock),
+  };
+}
+
+async function openStores({ config, log }: Base): Promise<Stores> {
+  const api = openApi({
+    dataFile: join(config.dataDir, "objects.sqlite"),
+    serviceRange: config.serviceRange,
+    reservedAddresses: [config.nameserver],
+    definitions: lambientDefinitions,
+    clock: systemClock,
+    random: Math.random,
+    log,
+  });
+  await ensureGatewayClass(api.client);
+  const spans = openSpanStore(join(config.dataDir, "spans.sqlite"), config.spansMax);
+  return {
+    api,
+    bundles: openBundleStore({ folder: join(config.dataDir, "bundles") }),
+    spans,
+    resources: new ResourceSet(),
+    close() {
+      api.close();
+      spans.close();
+    },
+  };
+}
+
+function openLoop(base: Base, stores: Stores): Loop {
+  const { config, log } = base;
+  const node = openNodeLink({
+    socketPath: join(config.runDir, "node.sock"),
+    tokenPath: join(config.runDir, "tokens", "control-plane"),
+    clock: systemClock,
+    // Both are called later than this function returns: a connection takes a turn of the event loop at least.
+    onUp() {
+      log.info("node runtime connected");
+      instances.linkUp();
+      controller.nodeUp();
+    },
+    onDown(reason) {
+      log.debug("node runtime not connected", { reason });
+      instances.linkDown();
+    },
+  });
+  const instances = makeInstanceList(
+    (method, params, timeoutMs) => node.request(method, params, timeoutMs),
+    systemClock,
+    () => controller.changed(),
+  );
+  const controller = openController({
+    client: stores.api.client,
+    settings: meshSettings(config),
+    resources: stores.resources,
+    releaseKey: base.releaseKey,
+    node,
+    instances: () => instances.instances,
+    metrics: base.metrics,
+    clock: systemClock,
+    log,
+  });
+  return {
+    node,
+    instances,
+    controller,
+    close() {
+      controller.close();
+      instances.close();
+      node.close();
+    },
+  };
+}
+
+function readClock(): number {
+  return systemClock.nowMs();
+}
+
+function openAppLog(config: Config, logging: { level: LogLevel }, write: (line: string) => void): Log {
+  return openLog({
+    program: "control-plane",
+    get level() {
+      return logging.level;
+    },
+    format: config.logFormat,
+    write,
+    nowMs: readClock,
+  });
+}
+
+function meshSettings(config: Config): MeshSettings {
+  return {
+    trustDomain: config.trustDomain,
+    clusterDomain: "cluster.local",
+    rootNamespace: "lambient-system",
+    node: config.node,
+    nodeAddress: config.nodeAddress,
+    edgeAddress: config.edgeAddress,
+    waypointRange: config.waypointRange,
+    waypointIdleMs: config.waypointIdleMs,
+  };
+}
+
+/** Kubernetes' clients look for the class of a Gateway before they make one. */
+async function ensureGatewayClass(client: KubeClient): Promise<void> {
+  try {
+    await client.create(gatewayClassResource, {
+      metadata: { name: waypointClass },
+      spec: { controllerName: "lambient.dev/mesh" },
+    });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+/** A bundle that no revision names was uploaded by a deploy that went no further, or its revision is gone. */
+function pruneBundles({ log, nowMs }: Base, { bundles }: Stores, { controller }: Loop): void {
+  if (!controller.isSynced) return;
+  const inUse = new Set(controller.objects().revisions.map(({ spec }) => spec.bundle));
+  const removed = bundles.prune(inUse, hourMs, nowMs());
+  if (removed > 0) log.info("unused bundles removed", { removed });
+}

@@ -1,0 +1,159 @@
+/**
+ * The loop that keeps the mesh as its objects wish: at every change it publishes what proxies read, at once, and then
+ * does what the objects need, which makes further changes.
+ */
+import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
+import { AddressSchema } from "#core/proto/istio/workload_pb.js";
+import { RevisionTemplateSchema, WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
+import type { Clock } from "#host/clock.ts";
+import type { KubeClient } from "#host/kube/kube-client.ts";
+import type { Log } from "#host/log.ts";
+import { errorText } from "#host/mesh-error.ts";
+import { verifyRelease } from "#core/release/release-signature.ts";
+import { reconcileMesh } from "../../reconcile/reconcile-mesh.ts";
+import {
+  type InstanceObject,
+  type MeshObjects,
+  type MeshSettings,
+  waypointClass,
+} from "../../translate/mesh-objects.ts";
+import { translateMesh } from "../../translate/translate-mesh.ts";
+import type { IdentityFacts } from "../authority/decide-identity.ts";
+import type { ReleaseKey } from "../authority/release-key.ts";
+import type { ResourceSet } from "../discovery/resource-set.ts";
+import type { ControlPlaneMetrics } from "../metrics.ts";
+import type { NodeLink } from "../node/node-link.ts";
+import { ActionRunner } from "./action-runner.ts";
+import { watchMesh } from "./mesh-watch.ts";
+import { performAction } from "./perform-action.ts";
+
+/** What the loop works with. */
+export interface ControllerOptions {
+  readonly client: KubeClient;
+  readonly settings: MeshSettings;
+  readonly resources: ResourceSet;
+  readonly releaseKey: ReleaseKey;
+  readonly node: Pick<NodeLink, "request">;
+  readonly instances: () => readonly InstanceObject[];
+  readonly metrics: ControlPlaneMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** See the file's head. */
+export interface Controller {
+  /** Whether everything that existed at the start has been published. */
+  readonly isSynced: boolean;
+  /** The mesh as the certificate authority asks for it. */
+  facts(): IdentityFacts;
+  objects(): MeshObjects;
+  /** Something outside the API changed: the instances, or whether the node answers. */
+  changed(): void;
+  /** A node came that can make checks. */
+  nodeUp(): void;
+  close(): void;
+}
+
+/** Starts the loop. */
+export function openController(options: ControllerOptions): Controller {
+  const { clock, log, metrics, settings, releaseKey } = options;
+  let isPublished = false;
+  let isReconciling = false;
+  let isOpen = true;
+  let facts: IdentityFacts = identityFacts(emptyMesh(settings));
+
+  const now = (): string => new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z");
+  const objects = (): MeshObjects => ({ settings, instances: options.instances(), ...watch.objects() });
+  const publish = (): void => {
+    if (!isOpen || !watch.isSynced) return;
+    const startedMs = clock.monotonicMs();
+    const current = objects();
+    facts = identityFacts(current);
+    publishResources(options.resources, current);
+    isPublished = true;
+    metrics.translations.add();
+    metrics.translationSeconds.add((clock.monotonicMs() - startedMs) / 1000);
+    reconcileSoon();
+  };
+  const reconcileSoon = (): void => {
+    if (isReconciling) return;
+    isReconciling = true;
+    setImmediate(() => {
+      isReconciling = false;
+      if (isOpen)
+        runner.offer(reconcileMesh(objects(), (each) => verifyRelease(each, releaseKey.publicKey), now()));
+    });
+  };
+  const runner = new ActionRunner({
+    perform: (action) =>
+      performAction(action, { client: options.client, releaseKey, node: options.node, now }),
+    onSettled: reconcileSoon,
+    onFailure(name, error, retryInMs) {
+      metrics.actionFailures.add();
+      log.warn("action failed", { action: name, error: errorText(error), retryInMs: Math.round(retryInMs) });
+    },
+    clock,
+  });
+  const watch = watchMesh({
+    client: options.client,
+    onChange: publish,
+    onError: (kind, error) => log.warn("watch failed", { kind, error: errorText(error) }),
+  });
+  return {
+    get isSynced() {
+      return isPublished;
+    },
+    facts: () => facts,
+    objects,
+    changed: publish,
+    nodeUp() {
+      runner.retryChecks();
+      reconcileSoon();
+    },
+    close() {
+      isOpen = false;
+      runner.close();
+      watch.close();
+    },
+  };
+}
+
+/** Policies go first: all four are sent in one go, but a client applies them in the order in which they come. */
+function publishResources(resources: ResourceSet, objects: MeshObjects): void {
+  const { policies, templates, addresses, waypoints } = translateMesh(objects);
+  resources.replace(AuthorizationSchema, policies);
+  resources.replace(RevisionTemplateSchema, templates);
+  resources.replace(AddressSchema, addresses);
+  resources.replace(WaypointSchema, waypoints);
+}
+
+/** Revisions that are still there may have instances, whatever their Function says by now. */
+function identityFacts({ settings, functions, revisions, gateways }: MeshObjects): IdentityFacts {
+  const ofFunctions = functions.map(
+    ({ metadata, spec }) => `${metadata.namespace}/${spec.serviceAccountName ?? metadata.name}`,
+  );
+  const ofRevisions = revisions.map(
+    ({ metadata, spec }) => `${metadata.namespace}/${spec.serviceAccountName}`,
+  );
+  const ofWaypoints = gateways
+    .filter(({ spec }) => spec.gatewayClassName === waypointClass)
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  return {
+    trustDomain: settings.trustDomain,
+    rootNamespace: settings.rootNamespace,
+    functionAccounts: new Set([...ofFunctions, ...ofRevisions]),
+    waypointAccounts: new Set(ofWaypoints),
+  };
+}
+
+function emptyMesh(settings: MeshSettings): MeshObjects {
+  const none = {
+    namespaces: [],
+    functions: [],
+    revisions: [],
+    services: [],
+    serviceAccounts: [],
+    instances: [],
+  };
+  return { settings, ...none, gateways: [], routes: [], policies: [] };
+}

@@ -1,0 +1,96 @@
+/** The running instances, asked of the node runtime again and again: held in memory, as they die with it. */
+import type { Clock, Timer } from "#host/clock.ts";
+import type { InstanceObject } from "../../translate/mesh-objects.ts";
+import type { NodeLink } from "./node-link.ts";
+
+/** An instance as it is told on: what the node runtime says, read as far as it is understood. */
+export interface InstanceReport extends InstanceObject {
+  readonly state: string;
+  readonly startedAtMs: number;
+  readonly rung: string;
+}
+
+/** See the file's head. */
+export interface InstanceList {
+  readonly instances: readonly InstanceReport[];
+  /** The link came up: ask now. */
+  linkUp(): void;
+  /** The link is down: the instances of a node runtime that is gone are gone with it. */
+  linkDown(): void;
+  close(): void;
+}
+
+/** Between two questions: nobody waits for the answer, as whoever starts an instance learns its address at once. */
+const intervalMs = 200;
+const timeoutMs = 5000;
+
+/** Starts with an empty list; `onChange` is called when it becomes another. */
+export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChange: () => void): InstanceList {
+  let instances: readonly InstanceReport[] = [];
+  let text = "[]";
+  let timer: Timer | undefined;
+  let isUp = false;
+
+  const set = (next: readonly InstanceReport[]): void => {
+    const nextText = JSON.stringify(next);
+    if (nextText === text) return;
+    instances = next;
+    text = nextText;
+    onChange();
+  };
+  const poll = async (): Promise<void> => {
+    try {
+      set(readInstances(await ask("instances", {}, timeoutMs)));
+    } catch {
+      // The link reports its own end; a question that timed out is asked again.
+    }
+    if (isUp) timer = clock.after(intervalMs, () => void poll());
+  };
+  const stop = (): void => {
+    isUp = false;
+    timer?.cancel();
+  };
+  return {
+    get instances() {
+      return instances;
+    },
+    linkUp() {
+      stop();
+      isUp = true;
+      void poll();
+    },
+    linkDown() {
+      stop();
+      set([]);
+    },
+    close: stop,
+  };
+}
+
+function readInstances(answer: unknown): readonly InstanceReport[] {
+  const { instances } = (typeof answer === "object" && answer !== null ? answer : {}) as {
+    instances?: unknown;
+  };
+  if (!Array.isArray(instances)) return [];
+  return instances.flatMap((each: unknown) => readInstance(each));
+}
+
+function readInstance(value: unknown): InstanceReport[] {
+  if (typeof value !== "object" || value === null) return [];
+  // Sound: any object can be read by key, and each value read is checked.
+  const fields = value as Record<string, unknown>;
+  const text = (name: string): string => (typeof fields[name] === "string" ? fields[name] : "");
+  const startedAtMs = typeof fields["startedAtMs"] === "number" ? fields["startedAtMs"] : 0;
+  const report: InstanceReport = {
+    instance: text("instance"),
+    namespace: text("namespace"),
+    // The node runtime names a revision by its object; another form would be "<namespace>/<name>".
+    revision: text("revision").split("/").at(-1) ?? "",
+    function: text("function"),
+    address: text("address"),
+    state: text("state"),
+    startedAtMs,
+    rung: text("rung"),
+  };
+  return report.instance === "" || report.namespace === "" ? [] : [report];
+}
