@@ -118,7 +118,12 @@ export function checkEvidence(found: Evidence): readonly Check[] {
 export function identityHops(spans: readonly ToldSpan[]): readonly IdentityHop[] {
   const hops = new Map<string, IdentityHop>();
   for (const { attributes, service } of spans) {
-    const [from, to] = [attributes["source.identity"], attributes["destination.identity"]];
+    // The edge opens its tunnels itself; in all others one end is a ztunnel's.
+    const names =
+      service === "edge"
+        ? ["lambient.caller", "lambient.callee"]
+        : ["source.identity", "destination.identity"];
+    const [from, to] = names.map((name) => attributes[name]);
     if (typeof from !== "string" || typeof to !== "string" || from === "" || to === "") continue;
     const key = `${from} ${to}`;
     if (!hops.has(key)) hops.set(key, { from, to, seenBy: service });
