@@ -6,6 +6,7 @@ import { openAuthorityClient } from "#host/certificates/authority-client.ts";
 import { openCertificateKeeper } from "#host/certificates/certificate-keeper.ts";
 import type { CertificateSource } from "#host/certificates/certificate-source.ts";
 import type { Clock } from "#host/clock.ts";
+import { fileCertificates } from "#host/certificates/file-certificates.ts";
 import { controlChannelIn } from "#host/discovery/control-channel.ts";
 import type { Discovery } from "#host/discovery/open-discovery.ts";
 import { decideCaller } from "./authorize.ts";
@@ -119,19 +120,32 @@ export function openApp(self: Self, ports: AppPorts): App {
 
 function openIdentity(
   self: Self,
-  { config, clock, log }: AppPorts,
+  ports: AppPorts,
   { own, readiness }: { readonly own: SpiffeId; readonly readiness: Readiness },
-): { readonly certificates: CertificateSource; close(): void } {
+): Identity {
+  const { log } = ports;
+  const identity =
+    ports.config.certificatesFolder === "" ? authorityIdentity(self, ports) : fileIdentity(ports);
+  identity.certificates.get(own, readyMs).then(
+    () => readiness.reach("certificate"),
+    (error: Error) => log.error("no certificate", { identity: own, error: error.message }),
+  );
+  return identity;
+}
+
+interface Identity {
+  readonly certificates: CertificateSource;
+  close(): void;
+}
+
+/** The program's own key, signed by the authority and renewed. */
+function authorityIdentity(self: Self, { config, clock, log }: AppPorts): Identity {
   const authority = openAuthorityClient({ channel: controlChannelIn(config.runDir, self.kind) });
   const certificates = openCertificateKeeper({
     sign: (identity, csrPem) => authority.sign(identity, csrPem),
     clock,
     onFailure: (identity, error) => log.warn("certificate not minted", { identity, error: error.message }),
   });
-  certificates.get(own, readyMs).then(
-    () => readiness.reach("certificate"),
-    (error: Error) => log.error("no certificate", { identity: own, error: error.message }),
-  );
   return {
     certificates,
     close() {
@@ -139,6 +153,15 @@ function openIdentity(
       authority.close();
     },
   };
+}
+
+function fileIdentity({ config, clock, log }: AppPorts): Identity {
+  const certificates = fileCertificates({
+    folder: config.certificatesFolder,
+    clock,
+    onFailure: (path, error) => log.warn("certificate not read", { path, error: error.message }),
+  });
+  return { certificates, close: () => certificates.close() };
 }
 
 function openExchanges(self: Self, { config, clock }: AppPorts, telemetry: Telemetry): Exchanges {

@@ -56,6 +56,8 @@ export interface Config {
   readonly logFormat: "text" | "json";
   /** Whether each request leaves a line; `LAMBIENT_ACCESS_LOG`, default `on`. */
   readonly accessLog: boolean;
+  /** Folder with certificates, for a mesh without an authority; empty: the authority's. `LAMBIENT_CERTIFICATES`. */
+  readonly certificatesFolder: string;
   readonly limits: WaypointLimits;
 }
 
@@ -70,6 +72,7 @@ const texts = {
   name: "",
   listen: "",
   "listen-fd": "",
+  certificates: "",
   address: "",
 } as const;
 
@@ -121,6 +124,7 @@ export function readConfig(
     ),
     logFormat: oneOf(text("log-format", texts["log-format"]), "log-format", ["text", "json"], fail),
     accessLog: oneOf(text("access-log", texts["access-log"]), "access-log", ["on", "off"], fail) === "on",
+    certificatesFolder: text("certificates", texts.certificates),
     limits: {
       requestsMax: number("requests-max"),
       connectionsMax: number("connections-max"),

@@ -135,7 +135,7 @@ test("waiting ends: 504 without an instance, overflow when all stay full, abando
   const full = collect([node.leases.acquire(limits, never), node.leases.acquire(limits, never)]);
   node.clock.advance(5000);
   await settled();
-  expect(full.seen).toEqual(["i1 running", "overflow: all instances of shop/web-v1 stayed full for 5000 ms"]);
+  expect(full.seen).toEqual(["i1 pooled", "overflow: all instances of shop/web-v1 stayed full for 5000 ms"]);
 });
 
 test.each<[MeshErrorCode, string]>([
@@ -218,8 +218,16 @@ test("warm() starts one instance ahead and no second", () => {
   const node = new ScriptedNode();
   node.leases.warm(backend());
   node.leases.warm(backend());
-  collect([node.leases.acquire(backend(), never)]);
   expect(node.asked.length).toBe(1);
+});
+
+test("the first request after warm() says what started the instance", async () => {
+  const node = new ScriptedNode();
+  node.leases.warm(backend());
+  await node.give(0, "i1");
+  const got = collect([node.leases.acquire(backend(), never), node.leases.acquire(backend(), never)]);
+  await settled();
+  expect(got.seen).toEqual(["i1 pooled", "i1 running"]);
 });
 
 test("when the node runtime is gone nothing of it is used", async () => {

@@ -14,6 +14,8 @@ interface Instance extends Activated {
   idleSinceMs: number;
   /** Not chosen while another one has room: the last connection to it failed. */
   isSuspect: boolean;
+  /** Started ahead of any request: the first one tells how. */
+  isFresh: boolean;
 }
 
 interface Waiter {
@@ -117,6 +119,8 @@ export class RevisionLeases {
 
   #lease(instance: Instance, rung: Rung): Lease {
     instance.inFlight++;
+    const served = instance.isFresh ? instance.rung : rung;
+    instance.isFresh = false;
     let isHeld = true;
     const giveBack = (isSuspect: boolean): void => {
       if (!isHeld) return;
@@ -127,7 +131,7 @@ export class RevisionLeases {
       instance: instance.instance,
       address: instance.address,
       identity: instance.identity,
-      rung,
+      rung: served,
       release: () => giveBack(false),
       discard: () => giveBack(true),
     };
@@ -220,7 +224,7 @@ export class RevisionLeases {
       this.#furtherFromMs = this.#options.clock.monotonicMs() + furtherPauseMs;
     } else {
       const idleSinceMs = this.#options.clock.monotonicMs();
-      this.instances.push({ ...activated, inFlight: 0, idleSinceMs, isSuspect: false });
+      this.instances.push({ ...activated, inFlight: 0, idleSinceMs, isSuspect: false, isFresh: true });
       this.#options.onIdle(Number(this.#backend.idleMs));
     }
     this.#serveWaiters(activated.rung);
