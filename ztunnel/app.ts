@@ -54,7 +54,7 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
   const kernel = { libc, hostNamespaceFd, clock, random: Math.random };
   const parts: Parts = { ...kernel, config, log, mesh, certificates, pool, ledger, metrics };
 
-  const resolvers = readResolvers(readResolvConf());
+  const resolvers = config.resolvers.length > 0 ? config.resolvers : readResolvers(readResolvConf());
   const upstream = makeDnsUpstream({ ...kernel, resolvers });
   const workloads = makeWorkloads(parts, upstream);
   certificates.onChange((identity) => pool.drain((key) => key.source === identity));

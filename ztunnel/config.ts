@@ -1,6 +1,7 @@
 /** What ztunnel is told: flags and environment to one readonly value, or every error at once. Reads no files. */
 import { parseArgs } from "node:util";
 import { type Cidr, type IpAddress, parseCidr, parseIp } from "#core/address/ip.ts";
+import { parseSocketAddress, type SocketAddress } from "#core/address/socket-address.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
@@ -51,6 +52,8 @@ export interface Config {
   readonly nameserver: IpAddress;
   /** Path of the namespace from which the world is reached; `LAMBIENT_HOST_NETNS`, default our own. */
   readonly hostNamespacePath: string | undefined;
+  /** Who answers names outside the mesh, `ip` or `ip:port` by commas; `LAMBIENT_RESOLVERS`, default those of `/etc/resolv.conf`. */
+  readonly resolvers: readonly SocketAddress[];
   readonly source: MeshSource;
   /** Longest an inbound connection waits for its workload's policies, in ms; `LAMBIENT_POLICY_HOLD_MS`, default 5000. */
   readonly policyHoldMs: number;
@@ -80,6 +83,7 @@ const flags = {
   "service-range": { absent: "10.96.0.0/16" },
   nameserver: { absent: "10.96.0.10" },
   "host-netns": { absent: "" },
+  resolvers: { absent: "" },
   "local-config": { absent: "", istio: "LOCAL_XDS_PATH" },
   certificates: { absent: "" },
   "xds-address": { absent: "", istio: "XDS_ADDRESS" },
@@ -121,6 +125,7 @@ export function readConfig(
     ),
     nameserver: address(texts.nameserver, "nameserver", fail),
     hostNamespacePath: texts["host-netns"] || undefined,
+    resolvers: resolverList(texts, fail),
     source,
     policyHoldMs: whole(texts, "policy-hold-ms", fail),
     drainMs: whole(texts, "drain-ms", fail),
@@ -216,6 +221,16 @@ function oneOf<Word extends string>(
 function whole(texts: Texts, flag: Flag, fail: Fail): number {
   if (!/^\d{1,9}$/.test(texts[flag])) fail(flag, "a whole number", texts[flag]);
   return Number(texts[flag]);
+}
+
+function resolverList(texts: Texts, fail: Fail): SocketAddress[] {
+  const entries = texts.resolvers.split(",").filter((entry) => entry !== "");
+  return entries.flatMap((entry) => {
+    const bare = parseIp(entry);
+    const full = bare.ok ? ok({ ip: bare.value, port: 53 }) : parseSocketAddress(entry);
+    if (!full.ok) fail("resolvers", "ip or ip:port, by commas", entry);
+    return full.ok ? [full.value] : [];
+  });
 }
 
 function range(texts: Texts, flag: Flag, fail: Fail): Cidr {

@@ -69,9 +69,10 @@ export function serveWorkload(parts: Parts, workload: LocalWorkload, options: Se
       },
       close(reason) {
         parts.metrics.proxiesStopped.add();
-        for (const close of closers) close();
-        parts.pool.close((key) => key.sourceAddress === workload.address);
+        // The connections first, so that each ends with this reason and not with its tunnel's.
         parts.ledger.cutAll(reason, workload.uid);
+        parts.pool.close((key) => key.sourceAddress === workload.address);
+        for (const close of closers) close();
       },
     };
   } catch (error) {

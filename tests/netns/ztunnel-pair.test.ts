@@ -1,15 +1,14 @@
 /** A pair of ztunnels in two network namespaces, from files: what crosses, what is refused, and what is seen of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { IpAddress } from "#core/address/ip.ts";
 import { parseAnswer } from "#core/dns/message.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { warmUp, withNamespace } from "#host/linux/namespaces.ts";
 import { startConnect } from "#host/linux/sockets.ts";
 import { openTunnel, type TunnelDial } from "#host/tunnel/open-tunnel.ts";
-import { connectStream, type SocketStream } from "#host/tunnel/socket-stream.ts";
 import { TunnelError } from "#host/tunnel/tunnel-error.ts";
 import type { Tunnel } from "#host/tunnel/tunnel.ts";
+import { type Conversation, converseFrom } from "../support/conversation.ts";
 import { openPacketCapture, readTcp } from "../support/packet-capture.ts";
 import { makeTestCa } from "../support/test-ca.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -60,41 +59,8 @@ function lineWith(ztunnel: RunningZtunnel, text: string, from = 0): Promise<stri
 }
 
 /** A connection of `web`. */
-async function connectFromWeb(address = echoService.address, port = echoService.port): Promise<Conversation> {
-  const to = { address: address as IpAddress, port };
-  const fd = startConnect(libc, pair.nodes.a.slot.fd, { to });
-  return new Conversation(await connectStream({ kind: "fd", fd }));
-}
-
-class Conversation {
-  readonly stream: SocketStream;
-  received = "";
-  isEnded = false;
-  closed: { readonly error: Error | undefined } | undefined;
-
-  constructor(stream: SocketStream) {
-    this.stream = stream;
-    stream.handle({
-      onData: (bytes) => void (this.received += Buffer.from(bytes).toString()),
-      onDrain() {},
-      onEnd: () => void (this.isEnded = true),
-      onClose: (error) => void (this.closed = { error }),
-    });
-  }
-
-  async say(text: string): Promise<string> {
-    const before = this.received.length;
-    this.stream.write(Buffer.from(text));
-    await waitUntil(
-      "the echo is whole",
-      () => this.closed !== undefined || this.received.length >= before + text.length,
-    );
-    return this.received.slice(before);
-  }
-
-  async over(): Promise<void> {
-    await waitUntil("the connection is over", () => this.closed !== undefined || this.isEnded);
-  }
+function connectFromWeb(address = echoService.address, port = echoService.port): Promise<Conversation> {
+  return converseFrom(libc, pair.nodes.a.slot.fd, address, port);
 }
 
 test("bytes cross, and the workload sees who calls", async () => {
@@ -262,9 +228,7 @@ test("identities are checked on both sides", async () => {
 
 test("a server of another identity gets no byte", async () => {
   await using other = await startZtunnelPair(libc, { echoIdentity: "ns/shop/sa/impostor" });
-  const to = { address: echoService.address as IpAddress, port: echoService.port };
-  const fd = startConnect(libc, other.nodes.a.slot.fd, { to });
-  const talk = new Conversation(await connectStream({ kind: "fd", fd }));
+  const talk = await converseFrom(libc, other.nodes.a.slot.fd, echoService.address, echoService.port);
   await talk.over();
   const line = await waitUntil("the line is written", () => other.a.lines.at(-1));
   expect(line).toMatch(/error="(tls error|.*connect)/i);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { ControlChannelOptions } from "#host/discovery/control-channel.ts";
 import { ResourceSet } from "../../k8s/control-plane/discovery/resource-set.ts";
-import { makeAdsService } from "../../k8s/control-plane/discovery/serve-ads.ts";
+import { type GrpcService, makeAdsService } from "../../k8s/control-plane/discovery/serve-ads.ts";
 import { serveGrpc } from "../../k8s/control-plane/grpc-server.ts";
 import { makeTestCa, type TestCa } from "./test-ca.ts";
 
@@ -29,6 +29,8 @@ export interface RecordedAdsOptions {
   /** `control.sock`, `ca.pem` and `tokens/<program>` come here. */
   readonly runDir?: string;
   readonly ca?: TestCa;
+  /** Served beside discovery on the same socket, say a certificate service. */
+  readonly services?: (ca: TestCa) => readonly GrpcService[];
 }
 
 /** Starts a server with no resources. */
@@ -47,10 +49,15 @@ export async function startRecordedAds(options: RecordedAdsOptions = {}): Promis
     mayFollow: () => true,
     onRefusal: (_, typeUrl, message) => void refusals.push(`${typeUrl}: ${message}`),
   });
+  const others = options.services?.(ca) ?? [];
   const socketPath = join(folder, "control.sock");
   let server: { close(): void } | undefined;
   const start = async (): Promise<void> => {
-    server ??= await serveGrpc({ socketPath, ...ca.issueServer(["lambient.local"]), services: [service] });
+    server ??= await serveGrpc({
+      socketPath,
+      ...ca.issueServer(["lambient.local"]),
+      services: [service, ...others],
+    });
   };
   const stop = (): void => {
     server?.close();

@@ -169,8 +169,8 @@ function startZtunnel(
   const child = spawnIn(libc, node.namespace, argv);
   const lines: string[] = [];
   const log: string[] = [];
-  void collect(child.stdout, lines);
-  void collect(child.stderr, log);
+  void collectLines(child.stdout, lines);
+  void collectLines(child.stderr, log);
   const socket = join(runDir, "admin", "ztunnel.sock");
   return {
     pid: child.pid,
@@ -195,7 +195,8 @@ async function untilReady(ztunnel: RunningZtunnel): Promise<void> {
   if (!ztunnel.log.some((line) => line.includes("ztunnel serves"))) throw new Error(ztunnel.log.join("\n"));
 }
 
-async function collect(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
+/** Collects the lines of a stream as they come. */
+export async function collectLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const bytes of stream) {
