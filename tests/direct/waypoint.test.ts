@@ -391,6 +391,10 @@ test("a caller that goes away takes its request with it", async () => {
   expect(await mesh.seen('response_flags="DC"')).toContain("request complete");
 });
 
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
 test("bodies stream both ways at once, chunked", async () => {
   const mesh = await start();
   mesh.configure(toV1);
@@ -399,7 +403,6 @@ test("bodies stream both ways at once, chunked", async () => {
   const caller = await mesh.openCaller(await mesh.startWaypoint(), cart);
   const sends = new TransformStream<Uint8Array, Uint8Array>();
   const writer = sends.writable.getWriter();
-  const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
   const asked = fetch(caller.url, { method: "POST", body: sends.readable });
   await writer.write(encode("one"));
   const reader = (await asked).body?.getReader();
@@ -461,9 +464,10 @@ function serveEndless(totalBytes: number): {
   close(): void;
 } {
   const chunk = new Uint8Array(256 << 10);
-  const state = { sent: 0 };
+  const state = { sent: 0, isAsked: false };
   const listener = listenStreams({ kind: "address", hostname: "127.0.0.1", port: 0 }, (stream) => {
     const fill = (): void => {
+      if (!state.isAsked) return;
       for (let taken = chunk.length; taken === chunk.length && state.sent < totalBytes;) {
         taken = stream.write(chunk.subarray(0, Math.min(chunk.length, totalBytes - state.sent)));
         state.sent += taken;
@@ -472,6 +476,7 @@ function serveEndless(totalBytes: number): {
     stream.handle({
       onData() {
         stream.write(Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${totalBytes}\r\n\r\n`));
+        state.isAsked = true;
         fill();
       },
       onDrain: fill,
