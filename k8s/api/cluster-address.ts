@@ -57,7 +57,7 @@ export function clusterAddresses(
     range: rangeText,
     take(tx, holder) {
       const first = Math.floor(random() * usable);
-      for (let i = 0; i < usable; i++) {
+      for (let i = 0; i < triesByChance + usable; i++) {
         const index = i < triesByChance ? Math.floor(random() * usable) : (first + i) % usable;
         const address = at(index);
         if (!kept.has(address) && tx.claim(scope, address, holder)) return address;

@@ -54,14 +54,14 @@ export function createIn(
     at: timestamp(context.nowMs()),
     generation: kind.countsGeneration ? 1 : undefined,
   });
-  if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
   const ruleFaults =
     faults.length > 0 ? [] : (kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
   const all = [...faults, ...ruleFaults];
   if (all.length > 0) throw invalid(kind, object.metadata.name, all);
+  if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
   object.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   tx.put(kind, object, undefined);
-  return { object, warnings };
+  return { object, warnings: [...warnings, ...(kind.rules.warnings?.(object) ?? [])] };
 }
 
 function checkNamespace(tx: Transaction, target: Target, object: WorkingObject): void {

@@ -1,6 +1,6 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
 import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
-import { definitionFaults } from "./definition-check.ts";
+import { definitionFaults, unevaluatedRules } from "./definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "./kind.ts";
 import { forbiddenField, invalidValue } from "./refusal.ts";
 import { structuralSchema } from "./structural-schema.ts";
@@ -63,7 +63,7 @@ export function definitionKind(
           .map((field) => forbiddenField(`spec.${field}`, "field is immutable"));
         return [...faults, ...definitionFaults(definition)];
       },
-      isHeld: () => false,
+      warnings: unevaluatedRules,
       onDeletionStart(definition) {
         const { finalizers = [] } = definition.metadata;
         if (!finalizers.includes(definitionFinalizer)) {

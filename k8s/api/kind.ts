@@ -55,6 +55,8 @@ export interface KindRules {
     old: WorkingObject,
     context: RuleContext,
   ) => readonly FieldFault[];
+  /** What the client should know about an object it wrote. */
+  readonly warnings?: (object: WorkingObject) => readonly string[];
   /** Why an object may not be deleted. */
   readonly whyKept?: (object: WorkingObject) => string | undefined;
   /** Whether something besides finalizers holds the object while it is being deleted. */

@@ -58,6 +58,7 @@ export function openApi(options: ApiOptions): Api {
     bringAbout(context, namespaces, options.definitions ?? []);
     followUpOnStart(context, queue);
     queue.drain();
+    hub.forgetBefore(store.version);
   } catch (error) {
     store.close();
     throw error;

@@ -61,12 +61,17 @@ function resourceAt(parts: readonly string[]): Place | undefined {
 function placeIn(group: string, parts: readonly string[]): Place | undefined {
   const [version, ...rest] = parts;
   if (version === undefined || rest.length === 0) return undefined;
-  const [first, namespace = "", third] = rest;
-  const isPart = group === "" && namespaceParts.has(third ?? "");
-  const isInNamespace = first === "namespaces" && third !== undefined && !isPart;
+  const isInNamespace = isNamespacePath(group, rest);
   const [resource = "", name = "", subresource = "", ...tail] = isInNamespace ? rest.slice(2) : rest;
   if (tail.length > 0) return undefined;
-  return { group, version, namespace: isInNamespace ? namespace : "", resource, name, subresource };
+  const namespace = isInNamespace ? (rest[1] ?? "") : "";
+  return { group, version, namespace, resource, name, subresource };
+}
+
+/** Whether the parts lead into a namespace, and not to the Namespace itself. */
+function isNamespacePath(group: string, [first, , third]: readonly string[]): boolean {
+  if (first !== "namespaces" || third === undefined) return false;
+  return group !== "" || !namespaceParts.has(third);
 }
 
 function verbOf(method: string, hasName: boolean, isWatch: boolean): Verb | undefined {

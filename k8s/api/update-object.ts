@@ -56,7 +56,7 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   }
   if (isReleased(target, next)) tx.remove(kind, next);
   else if (!jsonEqual(next, old)) tx.put(kind, next, old);
-  return { object: next, warnings };
+  return { object: next, warnings: [...warnings, ...(kind.rules.warnings?.(next) ?? [])] };
 }
 
 /** Whether an object whose deletion was asked for is held by nothing any more. */

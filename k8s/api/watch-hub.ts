@@ -134,6 +134,14 @@ export class WatchHub {
     return this.#floor;
   }
 
+  /** Forgets what came before a version: what an opening API did is nobody's to watch. */
+  forgetBefore(version: number): void {
+    this.#history = [];
+    this.#historyStart = 0;
+    this.#historyBytes = 0;
+    this.#floor = version;
+  }
+
   /** How many watch. */
   get watchers(): number {
     return this.#count;

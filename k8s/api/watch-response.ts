@@ -10,9 +10,17 @@ export function streamLines<Line>(
   ended: AbortController,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  let isBegun = false;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        if (!isBegun) {
+          // Bun.serve sends the head with the first byte, and a quiet watch has none: an empty line, which every reader
+          // of JSON lines passes over, tells the client that it watches.
+          isBegun = true;
+          controller.enqueue(encoder.encode("\n"));
+          return;
+        }
         const next = await batches.next();
         if (next.done === true) controller.close();
         else controller.enqueue(encoder.encode(format(next.value)));

@@ -1,0 +1,76 @@
+/** Which CustomResourceDefinitions are refused, and why. */
+import { expect, test } from "bun:test";
+import { definitionFaults, unevaluatedRules } from "./definition-check.ts";
+import type { JsonObject } from "./json.ts";
+import type { WorkingObject } from "./working-object.ts";
+
+function definition(spec: JsonObject = {}, schema: JsonObject = { type: "object" }): WorkingObject {
+  const metadata = { name: "things.example.com", uid: "", resourceVersion: "", creationTimestamp: "" };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata,
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "things", kind: "Thing" },
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+      ...spec,
+    },
+  };
+}
+
+test("a plain definition has no faults", () => {
+  expect(definitionFaults(definition())).toEqual([]);
+});
+
+const field = "spec.versions[0].schema.openAPIV3Schema";
+
+test.each([
+  [{ group: "nodot" }, ["spec.group", "metadata.name"]],
+  [{ names: { plural: "Things", kind: "Thing" } }, ["spec.names.plural", "metadata.name"]],
+  [{ names: { plural: "things", kind: "thing" } }, ["spec.names.kind"]],
+  [{ scope: "Galaxy" }, ["spec.scope"]],
+  [{ preserveUnknownFields: true }, ["spec.preserveUnknownFields"]],
+  [{ conversion: { strategy: "Webhook" } }, ["spec.conversion.strategy"]],
+  [{ versions: [] }, ["spec.versions"]],
+  [{ versions: [{ name: "v1", served: true, storage: true }] }, [field]],
+  [
+    {
+      versions: [
+        { name: "v1", served: true, storage: false, schema: { openAPIV3Schema: { type: "object" } } },
+      ],
+    },
+    ["spec.versions"],
+  ],
+] as const)("refuses %j", (spec, want) => {
+  expect(definitionFaults(definition(spec as JsonObject)).map((fault) => fault.field)).toEqual([...want]);
+});
+
+test.each([
+  [{ type: "array", items: { type: "string" } }, [`${field}.type`]],
+  [{ type: "object", properties: { a: {} } }, [`${field}.properties[a].type`]],
+  [{ type: "object", properties: { a: { type: "text" } } }, [`${field}.properties[a].type`]],
+  [{ type: "object", properties: { a: { type: "array" } } }, [`${field}.properties[a].items`]],
+  [{ type: "object", $ref: "#/x" }, [`${field}.$ref`]],
+  [
+    { type: "object", properties: { a: { type: "string", pattern: "(" } } },
+    [`${field}.properties[a].pattern`],
+  ],
+  [
+    { type: "object", properties: { a: { type: "string" } }, additionalProperties: { type: "string" } },
+    [`${field}.additionalProperties`],
+  ],
+] as const)("refuses the schema %j", (schema, want) => {
+  expect(definitionFaults(definition({}, schema as JsonObject)).map((fault) => fault.field)).toEqual([
+    ...want,
+  ]);
+});
+
+test("rules that are not evaluated are told", () => {
+  const rules = (rule: string): JsonObject => ({ type: "object", "x-kubernetes-validations": [{ rule }] });
+  expect(unevaluatedRules(definition({}, rules("self == oldSelf")))).toEqual([]);
+  expect(unevaluatedRules(definition({}, rules("self.a > 1")))).toEqual([
+    "1 rules of x-kubernetes-validations are kept but not evaluated by this server",
+  ]);
+});
