@@ -10,6 +10,7 @@ beforeAll(async () => {
   mesh = await startMesh();
   await mesh.deployFunctions("first", {
     echo: { source: echo, revision: "v1" },
+    victim: { source: echo, revision: "v1" },
     sleepy: { source: `export default { fetch: () => new Response("x") };` },
   });
 }, 60_000);
@@ -147,20 +148,20 @@ test("a wrong field is named with its place and the likely one, and nothing is c
   );
   const said = refused(await mesh.command(["deploy", folder]), 2);
   expect(said).toBe(
-    `error: ${folder}/lambient.jsonc:3:43: functions.echo.scal: unknown field (did you mean "scale"?)\n`,
+    `error: ${folder}/lambient.jsonc:3:44: functions.echo.scal: unknown field (did you mean "scale"?)\n`,
   );
 });
 
 test("a handler that does not parse is refused before anything is changed", async () => {
-  const manifest = { namespace: "first", functions: { echo: { main: "e.ts", revision: "v9" } } };
+  const manifest = { namespace: "first", functions: { victim: { main: "e.ts", revision: "v9" } } };
   const said = refused(
     await mesh.command(["deploy", project(manifest, { "e.ts": "export default { fetch(" })]),
     2,
   );
-  expect(said).toContain('Cannot bundle the function "echo" from ');
+  expect(said).toContain('Cannot bundle the function "victim" from ');
   expect(said).toContain("Expected identifier but found end of file");
-  expect((await mesh.call("echo.first")).status).toBe(200);
-  expect((await mesh.command(["list", "revisions"])).stdout).not.toContain("echo-v9");
+  expect((await mesh.call("victim.first")).status).toBe(200);
+  expect((await mesh.command(["list", "revisions"])).stdout).not.toContain("victim-v9");
 });
 
 test.each([
@@ -171,26 +172,26 @@ test.each([
   "a handler that %s is refused, and the last good revision keeps serving",
   async (name, source, words) => {
     const revision = `bad-${name.replaceAll(/\W/g, "-")}`;
-    const manifest = { namespace: "first", functions: { echo: { main: "e.ts", revision } } };
+    const manifest = { namespace: "first", functions: { victim: { main: "e.ts", revision } } };
     const said = refused(await mesh.command(["deploy", project(manifest, { "e.ts": source })]), 1);
-    expect(said).toContain('Cannot release the function "echo" in namespace "first"');
+    expect(said).toContain('Cannot release the function "victim" in namespace "first"');
     expect(said).toContain(words);
     expect(said).toContain('revision "v1" keeps serving');
-    expect((await mesh.call("echo.first")).status).toBe(200);
+    expect((await mesh.call("victim.first")).status).toBe(200);
   },
   30_000,
 );
 
 test("a revision's content cannot change under its name", async () => {
-  const manifest = { namespace: "first", functions: { echo: { main: "e.ts", revision: "v1" } } };
+  const manifest = { namespace: "first", functions: { victim: { main: "e.ts", revision: "v1" } } };
   const said = refused(
     await mesh.command(["deploy", project(manifest, { "e.ts": `${echo}\nconsole.log("other");` })]),
     1,
   );
-  expect(said).toContain('Cannot release the function "echo" in namespace "first"');
+  expect(said).toContain('Cannot release the function "victim" in namespace "first"');
   expect(said).toContain("v1");
   // The same again is no change at all.
-  await mesh.deployFunctions("first", { echo: { source: echo, revision: "v1" } });
+  await mesh.deployFunctions("first", { victim: { source: echo, revision: "v1" } });
 }, 30_000);
 
 test.each([
@@ -223,7 +224,7 @@ test.each([
 test.each([
   [
     ["invoke", "ehco.first"],
-    'Cannot find the function "ehco" in namespace "first": it has echo, sleepy (did you mean "echo"?)',
+    'Cannot find the function "ehco" in namespace "first": it has echo, sleepy, victim (did you mean "echo"?)',
   ],
   [["invoke", "echo.nowhere"], 'Cannot find the namespace "nowhere": there are '],
   [["logs", "nobody.first"], 'Cannot find the function "nobody" in namespace "first"'],
