@@ -78,8 +78,10 @@ test("invoke --trace shows the chain of that very call", async () => {
 
 test("list shows functions, revisions, namespaces and instances", async () => {
   await mesh.call("echo.first");
-  const functions = (await mesh.command(["list", "-n", "first"])).stdout;
-  expect(functions).toMatch(/first +echo +True +v1 +v1=100% +1/);
+  const functions = await waitUntil("the control plane knows the instance", async () => {
+    const { stdout } = await mesh.command(["list", "-n", "first"]);
+    return /first +echo +True +v1 +v1=100% +1/.test(stdout) ? stdout : undefined;
+  });
   expect(functions).toMatch(/first +sleepy +True/);
   expect((await mesh.command(["list", "revisions"])).stdout).toMatch(/first +echo-v1 +echo +True +sha256:/);
   expect((await mesh.command(["list", "namespaces"])).stdout).toMatch(/first +Active/);
