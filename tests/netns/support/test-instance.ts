@@ -1,0 +1,45 @@
+/** Instances of test functions. */
+import { type ExitReason, type Instance, type InstanceOptions, startInstance } from "#isolate/instance.ts";
+import type { EngineSpan } from "#isolate/engine-protocol.ts";
+import type { SlotPool } from "#isolate/pool.ts";
+import type { SlotHost } from "#isolate/slot.ts";
+
+/** An instance with everything it said. */
+export interface TestInstance {
+  readonly instance: Instance;
+  readonly lines: string[];
+  readonly spans: EngineSpan[];
+  readonly exited: Promise<ExitReason>;
+}
+
+/** Starts a function from its source in a slot of the pool. */
+export async function startTestInstance(
+  host: SlotHost,
+  pool: SlotPool,
+  source: string | Uint8Array,
+  options: Partial<InstanceOptions> & { readonly env?: Record<string, string> } = {},
+): Promise<TestInstance> {
+  const lines: string[] = [];
+  const spans: EngineSpan[] = [];
+  const exited = Promise.withResolvers<ExitReason>();
+  const { slot } = await pool.take(20_000);
+  const instance = await startInstance(slot, {
+    bundle: typeof source === "string" ? Buffer.from(source) : source,
+    function: {
+      port: 8080,
+      env: options.env ?? {},
+      bindings: [{ name: "CART", function: "cart", namespace: "shop" }],
+      function: "test",
+      namespace: "shop",
+      revision: "test-v1",
+    },
+    memoryBytesMax: 256 << 20,
+    activationTimeoutMs: 10_000,
+    clock: host.clock,
+    onLine: ({ stream, text }) => lines.push(`${stream} ${text}`),
+    onSpan: (span) => spans.push(span),
+    onExit: exited.resolve,
+    ...options,
+  });
+  return { instance, lines, spans, exited: exited.promise };
+}
