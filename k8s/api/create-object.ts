@@ -1,9 +1,10 @@
 /** Creating an object: named, checked, stored once. */
 import { apiVersionOf } from "#host/kube/object.ts";
+import type { KindDefinition } from "./kind.ts";
 import { freshMeta, generatedName, metadataFaults } from "./metadata.ts";
 import { rowKeyOf, type Transaction } from "./object-store.ts";
 import { asObjectOf, readBySchema } from "./read-body.ts";
-import { alreadyExists, badRequest, forbidden, invalid, notFound } from "./refusal.ts";
+import { alreadyExists, badRequest, type FieldFault, forbidden, invalid, notFound } from "./refusal.ts";
 import type { WorkingObject } from "./working-object.ts";
 import {
   type Target,
@@ -47,21 +48,21 @@ export function createIn(
   setName(tx, context, target, object);
   if (kind.hasStatus) delete object["status"];
   const { faults, warnings } = readBySchema(target, object, options);
-  const metaFaults = metadataFaults(kind, object);
-  if (metaFaults.length > 0) throw invalid(kind, object.metadata.name ?? "", [...metaFaults, ...faults]);
+  refuseIfAny(kind, object, [...metadataFaults(kind, object), ...faults]);
   object.metadata = freshMeta(object.metadata, {
     uid: context.newUid(),
     at: timestamp(context.nowMs()),
     generation: kind.countsGeneration ? 1 : undefined,
   });
-  const ruleFaults =
-    faults.length > 0 ? [] : (kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
-  const all = [...faults, ...ruleFaults];
-  if (all.length > 0) throw invalid(kind, object.metadata.name, all);
+  refuseIfAny(kind, object, kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
   if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
   object.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   tx.put(kind, object, undefined);
   return { object, warnings: [...warnings, ...(kind.rules.warnings?.(object) ?? [])] };
+}
+
+function refuseIfAny(kind: KindDefinition, object: WorkingObject, faults: readonly FieldFault[]): void {
+  if (faults.length > 0) throw invalid(kind, object.metadata.name ?? "", faults);
 }
 
 function checkNamespace(tx: Transaction, target: Target, object: WorkingObject): void {

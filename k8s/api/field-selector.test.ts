@@ -21,11 +21,12 @@ test.each(["spec.nodeName=a", "metadata.name", "=a", "metadata.name>a"])(
   },
 );
 
+function nameOf(text: string): string | undefined {
+  const selector = parseFieldSelector(text);
+  return selector.ok ? selectedName(selector.value) : undefined;
+}
+
 test("selectedName() is the one name that is demanded", () => {
-  const name = (text: string): string | undefined => {
-    const selector = parseFieldSelector(text);
-    return selector.ok ? selectedName(selector.value) : undefined;
-  };
-  expect(name("metadata.name=web,metadata.namespace=shop")).toBe("web");
-  expect(name("metadata.name!=web")).toBeUndefined();
+  expect(nameOf("metadata.name=web,metadata.namespace=shop")).toBe("web");
+  expect(nameOf("metadata.name!=web")).toBeUndefined();
 });

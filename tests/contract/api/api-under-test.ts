@@ -19,7 +19,12 @@ export interface Json {
 
 /** The items of an array at some place; none when there is no array. */
 export function itemsOf(value: Json | undefined): readonly Json[] {
-  return Array.isArray(value) ? (value as unknown as readonly Json[]) : [];
+  return Array.isArray(value) ? value : [];
+}
+
+/** What stands at some place, as text; empty when nothing does. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value ?? "");
 }
 
 /** Sends requests. */
@@ -46,9 +51,7 @@ export function openApiUnderTest(): ApiUnderTest {
   }
   const embedded = startEmbeddedApi();
   const ca = readFileSync(embedded.caFile, "utf8");
-  return speakTo({ url: embedded.baseUrl, ca, token: adminUser.token }, () =>
-    embedded[Symbol.asyncDispose](),
-  );
+  return speakTo({ url: embedded.baseUrl, ca, token: adminUser.token }, () => embedded.close());
 }
 
 function speakTo(

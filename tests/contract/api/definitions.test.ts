@@ -1,6 +1,6 @@
 /** CustomResourceDefinitions and their resources, asked over HTTPS: runs against ours and a real API server alike. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type ApiUnderTest, itemsOf, openApiUnderTest } from "./api-under-test.ts";
+import { type ApiUnderTest, itemsOf, openApiUnderTest, textOf } from "./api-under-test.ts";
 
 let api: ApiUnderTest;
 const group = `g${crypto.randomUUID().slice(0, 8)}.example.com`;
@@ -92,7 +92,7 @@ test("an unknown field is refused, warned of or ignored, as asked", async () => 
   const body = thing("strict", { size: 1, extra: 1 });
   const strict = await api.ask("POST", `${things}?fieldValidation=Strict`, body);
   expect(strict.status).toBe(400);
-  expect(String(strict.body["message"])).toContain('strict decoding error: unknown field "spec.extra"');
+  expect(textOf(strict.body["message"])).toContain('strict decoding error: unknown field "spec.extra"');
   const warned = await api.ask("POST", `${things}?fieldValidation=Warn`, body);
   expect([warned.status, warned.headers.get("warning")]).toEqual([
     201,
@@ -109,7 +109,7 @@ test.each([
 ])("refuses %s with the field in the causes", async (name, spec, field) => {
   const { status, body } = await api.ask("POST", things, thing(`bad-${name}`, spec));
   expect([status, body["reason"] as unknown]).toEqual([422, "Invalid"]);
-  expect(itemsOf(body["details"]?.["causes"]).map((cause) => String(cause["field"]))).toContain(field);
+  expect(itemsOf(body["details"]?.["causes"]).map((cause) => textOf(cause["field"]))).toContain(field);
 });
 
 test("spec and status are written apart, and only the spec is counted", async () => {
@@ -168,7 +168,7 @@ test("strategic patches are for built-in kinds only", async () => {
 
 test("discovery tells the kind", async () => {
   const { body } = await api.ask("GET", `/apis/${group}/v1`);
-  const names = itemsOf(body["resources"]).map((resource) => String(resource["name"]));
+  const names = itemsOf(body["resources"]).map((resource) => textOf(resource["name"]));
   expect(names.toSorted()).toEqual(["things", "things/status"]);
   expect(body["resources"]?.[0]).toMatchObject({ kind: "Thing", namespaced: true, shortNames: ["th"] });
   const { body: found } = await api.ask("GET", `/apis/${group}`);

@@ -34,6 +34,7 @@ const maxRequestBodySize = 8 << 20;
 /** A running API. */
 export interface EmbeddedApi extends AsyncDisposable {
   readonly api: Api;
+  close(): Promise<void>;
   readonly folder: string;
   readonly caFile: string;
   readonly socketPath: string;
@@ -72,10 +73,13 @@ export function startEmbeddedApi(options: Partial<ApiOptions> & { readonly log?:
     caFile,
     socketPath,
     baseUrl: `https://localhost:${onPort.port}`,
-    async [Symbol.asyncDispose]() {
+    async close() {
       await Promise.all([onSocket.stop(true), onPort.stop(true)]);
       api.close();
       rmSync(folder, { recursive: true, force: true });
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close();
     },
   };
 }
@@ -96,5 +100,5 @@ function serverCertificate(): { keyPem: string; certificatePem: string; caPem: s
     notAfterMs: nowMs + 3_600_000,
   });
   const keyPem = privateKey.export({ type: "pkcs8", format: "pem" });
-  return { keyPem: String(keyPem), certificatePem, caPem: issuer.rootPem };
+  return { keyPem, certificatePem, caPem: issuer.rootPem };
 }

@@ -1,6 +1,6 @@
 /** What any Kubernetes API does with objects, asked over HTTPS: runs against ours and a real one alike. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ApiUnderTest, itemsOf, openApiUnderTest } from "./api-under-test.ts";
+import { type ApiUnderTest, itemsOf, type Json, openApiUnderTest, textOf } from "./api-under-test.ts";
 
 let api: ApiUnderTest;
 let serial = 0;
@@ -53,7 +53,7 @@ describe("create", () => {
 
   test("makes a name from generateName", async () => {
     const { body } = await api.ask("POST", maps, { metadata: { generateName: "made-" } });
-    expect(String(body["metadata"]?.["name"])).toMatch(/^made-[a-z0-9]{5}$/);
+    expect(textOf(body["metadata"]?.["name"])).toMatch(/^made-[a-z0-9]{5}$/);
   });
 
   test("takes YAML", async () => {
@@ -158,11 +158,13 @@ describe("get", () => {
   });
 });
 
+function namesIn(body: Json): readonly string[] {
+  return itemsOf(body["items"]).map((item) => textOf(item["metadata"]?.["name"]));
+}
+
 describe("list", () => {
   const owner = `list-${crypto.randomUUID().slice(0, 8)}`;
   const query = (more: string): string => `${maps}?labelSelector=owner=${owner}${more}`;
-  const names = (body: unknown): readonly string[] =>
-    (body as { items: { metadata: { name: string } }[] }).items.map((item) => item.metadata.name);
 
   beforeAll(async () => {
     for (const [name, tier] of [
@@ -188,8 +190,8 @@ describe("list", () => {
     const path = query(more.startsWith("&") ? more : encodeURIComponent(more));
     const { body } = await api.ask("GET", path);
     expect(body).toMatchObject({ kind: "ConfigMapList", apiVersion: "v1" });
-    expect(names(body)).toEqual(want.map((name) => `${owner}-${name}`));
-    expect(String(body["metadata"]?.["resourceVersion"])).toMatch(/^\d+$/);
+    expect(namesIn(body)).toEqual(want.map((name) => `${owner}-${name}`));
+    expect(textOf(body["metadata"]?.["resourceVersion"])).toMatch(/^\d+$/);
   });
 
   test("goes by pages", async () => {
@@ -197,8 +199,8 @@ describe("list", () => {
     let token = "";
     for (let pages = 0; pages < 10; pages++) {
       const { body } = await api.ask("GET", query(`&limit=2&continue=${encodeURIComponent(token)}`));
-      seen.push(...names(body));
-      token = String(body["metadata"]?.["continue"] ?? "");
+      seen.push(...namesIn(body));
+      token = textOf(body["metadata"]?.["continue"] ?? "");
       if (token === "") break;
     }
     expect(seen).toEqual(["l1", "l2", "l3", "l4", "l5"].map((name) => `${owner}-${name}`));
@@ -344,7 +346,7 @@ describe("delete", () => {
     await api.ask("POST", maps, configMap(name, { metadata: { name, finalizers: ["example.com/hold"] } }));
     const { status, body } = await api.ask("DELETE", `${maps}/${name}`);
     expect(status).toBe(200);
-    expect(String(body["metadata"]?.["deletionTimestamp"])).toMatch(/Z$/);
+    expect(textOf(body["metadata"]?.["deletionTimestamp"])).toMatch(/Z$/);
     const late = { metadata: { finalizers: ["example.com/hold", "example.com/late"] } };
     expect((await api.ask("PATCH", `${maps}/${name}`, late, merge)).status).toBe(422);
     const letGo = await api.ask("PATCH", `${maps}/${name}`, { metadata: { finalizers: null } }, merge);
@@ -366,24 +368,25 @@ describe("delete", () => {
   });
 });
 
+function referenceTo(owner: Json, more: object): object {
+  const { name, uid } = owner["metadata"] ?? {};
+  return { apiVersion: "v1", kind: "ConfigMap", name, uid, ...more };
+}
+
+async function isGone(name: string): Promise<true | undefined> {
+  return (await api.ask("GET", `${maps}/${name}`)).status === 404 ? true : undefined;
+}
+
+async function family(more: object = {}): Promise<{ owner: string; child: string }> {
+  const owner = freshName();
+  const child = freshName();
+  const { body } = await api.ask("POST", maps, configMap(owner));
+  const ownerReferences = [referenceTo(body, more)];
+  await api.ask("POST", maps, configMap(child, { metadata: { name: child, ownerReferences } }));
+  return { owner, child };
+}
+
 describe("ownership", () => {
-  const reference = (owner: unknown, more: object = {}): object => {
-    const { name, uid } = (owner as { metadata: { name: string; uid: string } }).metadata;
-    return { apiVersion: "v1", kind: "ConfigMap", name, uid, ...more };
-  };
-
-  async function family(more: object = {}): Promise<{ owner: string; child: string }> {
-    const owner = freshName();
-    const child = freshName();
-    const { body } = await api.ask("POST", maps, configMap(owner));
-    const ownerReferences = [reference(body, more)];
-    await api.ask("POST", maps, configMap(child, { metadata: { name: child, ownerReferences } }));
-    return { owner, child };
-  }
-
-  const isGone = async (name: string): Promise<true | undefined> =>
-    (await api.ask("GET", `${maps}/${name}`)).status === 404 ? true : undefined;
-
   test("what is owned goes with its owner", async () => {
     const { owner, child } = await family();
     await api.ask("DELETE", `${maps}/${owner}`, { propagationPolicy: "Background" });
@@ -460,7 +463,7 @@ describe("services", () => {
     });
     expect(status).toBe(201);
     const address = body["spec"]?.["clusterIP"] as unknown;
-    expect(String(address)).toMatch(/^10\.96\./);
+    expect(textOf(address)).toMatch(/^10\.96\./);
     expect(body["spec"] as unknown).toMatchObject({
       type: "ClusterIP",
       clusterIPs: [address],
@@ -507,7 +510,7 @@ describe("services", () => {
   ])("refuses %j", async (spec, field) => {
     const answer = await api.ask("POST", services, { metadata: { name: `s${freshName()}` }, spec });
     expect(answer.status).toBe(422);
-    const fields = itemsOf(answer.body["details"]?.["causes"]).map((cause) => String(cause["field"]));
+    const fields = itemsOf(answer.body["details"]?.["causes"]).map((cause) => textOf(cause["field"]));
     expect(fields.some((found) => found.startsWith(field))).toBeTrue();
   });
 });
@@ -540,11 +543,11 @@ describe("discovery", () => {
   test("lists groups and resources", async () => {
     expect((await api.ask("GET", "/api")).body["versions"] as unknown).toEqual(["v1"]);
     const { body } = await api.ask("GET", "/api/v1");
-    const names = itemsOf(body["resources"]).map((resource) => String(resource["name"]));
+    const names = itemsOf(body["resources"]).map((resource) => textOf(resource["name"]));
     expect(names).toContain("services");
     expect(names).toContain("namespaces/status");
     const groups = itemsOf((await api.ask("GET", "/apis")).body["groups"]).map((group) =>
-      String(group["name"]),
+      textOf(group["name"]),
     );
     expect(groups).toContain("apiextensions.k8s.io");
     expect((await api.ask("GET", "/version")).body).toMatchObject({ major: "1" });

@@ -1,6 +1,12 @@
 /** Watching, asked over HTTPS: runs against ours and a real API server alike. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type ApiUnderTest, type Json, openApiUnderTest, type WatchUnderTest } from "./api-under-test.ts";
+import {
+  type ApiUnderTest,
+  type Json,
+  openApiUnderTest,
+  textOf,
+  type WatchUnderTest,
+} from "./api-under-test.ts";
 
 let api: ApiUnderTest;
 const namespace = `watch-${crypto.randomUUID().slice(0, 8)}`;
@@ -22,8 +28,8 @@ async function next(watch: WatchUnderTest): Promise<[type: string, name: string]
   for (;;) {
     const event = await watch.next();
     if (event === undefined) return ["ENDED", ""];
-    const name = String(event["object"]?.["metadata"]?.["name"]);
-    if (name !== "kube-root-ca.crt") return [String(event["type"]), name];
+    const name = textOf(event["object"]?.["metadata"]?.["name"]);
+    if (name !== "kube-root-ca.crt") return [textOf(event["type"]), name];
   }
 }
 
@@ -32,7 +38,7 @@ async function make(name: string, labels: object = {}): Promise<Json> {
 }
 
 async function versionNow(): Promise<string> {
-  return String((await api.ask("GET", maps)).body["metadata"]?.["resourceVersion"]);
+  return textOf((await api.ask("GET", maps)).body["metadata"]?.["resourceVersion"]);
 }
 
 test("without a version a watch tells what exists, then what changes", async () => {
@@ -58,6 +64,10 @@ test("from a version a watch tells only what came after it", async () => {
   watch.close();
 });
 
+function versionOf(event: Json | undefined): number {
+  return Number(event?.["object"]?.["metadata"]?.["resourceVersion"]);
+}
+
 test("versions of events grow, and the deletion's is its own", async () => {
   const version = await versionNow();
   const made = await make("grow");
@@ -65,8 +75,6 @@ test("versions of events grow, and the deletion's is its own", async () => {
   const watch = await api.watch(`${maps}?watch=true&resourceVersion=${version}`);
   const added = await watch.next();
   const deleted = await watch.next();
-  const versionOf = (event: Json | undefined): number =>
-    Number(event?.["object"]?.["metadata"]?.["resourceVersion"]);
   expect(versionOf(added)).toBe(Number(made["metadata"]?.["resourceVersion"]));
   expect(versionOf(deleted)).toBeGreaterThan(versionOf(added));
   watch.close();
