@@ -44,7 +44,7 @@ export async function openPoller(libc: Libc): Promise<Poller> {
   libc.call("Cannot make a socket pair", "socketpair", 1, 1 | 0o2000000, 0, pair);
   const [ours = -1, theirs = -1] = pair;
   const watched = new Map<number, Watched>();
-  const marks = new MarkReader((mark) => watched.get(mark)?.onReady());
+  const marks = new MarkReader((mark) => callReady(watched.get(mark)));
   const end = libc.call("Cannot make an event descriptor", "eventfd2", 0, 0o2000000);
   libc.call(
     "Cannot watch an event",
@@ -106,6 +106,15 @@ function pollerOf(state: State, stopReading: () => void): Poller {
     close,
     [Symbol.dispose]: close,
   };
+}
+
+/** One handler that throws must not cost the others, whose marks came in the same bytes, their only call. */
+function callReady(ready: Watched | undefined): void {
+  try {
+    ready?.onReady();
+  } catch (error) {
+    console.error(`Cannot handle the readiness of descriptor ${ready?.fd}:`, error);
+  }
 }
 
 /** Puts together 8-byte marks from a stream. */
