@@ -52,10 +52,18 @@ export function formatAccess(fields: AccessFields, atMs: number, format: "text" 
     return `${JSON.stringify({ time, level: "info", scope: "access", message: "request complete", ...fields })}\n`;
   let line = `${time}\tinfo\taccess\trequest complete\t`;
   let separator = "";
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name in fields) {
+    const value = fields[name];
     if (value === undefined) continue;
-    line += `${separator}${name}=${typeof value === "number" ? value : JSON.stringify(value)}`;
+    line += `${separator}${name}=${typeof value === "number" ? value : quoted(value)}`;
     separator = " ";
   }
   return `${line}\n`;
+}
+
+const plain = /^[ !#-[\]-~]*$/;
+
+/** Nearly every value is plain, and then quotes alone are much cheaper than JSON. */
+function quoted(text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text);
 }

@@ -87,6 +87,7 @@ export function openApp(self: Self, ports: AppPorts): App {
     listen() {
       if (self.kind === "waypoint") upstreams.node.connect();
       entrance = openEntrance(self, entry);
+      exchanges.touch();
       return entrance.port;
     },
     idleForMs() {

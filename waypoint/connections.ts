@@ -2,7 +2,8 @@
 import type { ByteStream } from "#host/byte-stream.ts";
 import type { Clock } from "#host/clock.ts";
 import type { Exchange } from "./exchange.ts";
-import { HttpConnection, type ConnectionPorts } from "./http-connection.ts";
+import type { ConnectionPorts } from "./connection-ports.ts";
+import { HttpConnection } from "./http-connection.ts";
 
 /** Bounds. */
 export interface ConnectionsOptions {
@@ -66,7 +67,7 @@ export class Connections {
       this.#willSweep = false;
       const untilMs = this.#options.clock.monotonicMs() - this.#options.idleMs;
       for (const connection of this.#open) {
-        if (connection.idleSinceMs !== undefined && connection.idleSinceMs <= untilMs) connection.drain();
+        if (connection.idleSinceMs !== undefined && connection.idleSinceMs <= untilMs) connection.expire();
       }
       if (this.#open.size > 0) this.#sweepLater();
     });

@@ -7,7 +7,7 @@ import type { SpanIds } from "#host/spans/span-ids.ts";
 import { accessFields, type AccessFields, problemFields } from "./access-log.ts";
 import { Ending } from "./ending.ts";
 import type { Caller, Exchange } from "./exchange.ts";
-import type { ReceivedRequest } from "./http-connection.ts";
+import type { ReceivedRequest } from "./connection-ports.ts";
 import type { WaypointMetrics } from "./metrics.ts";
 import { requestSpan, type Sampler, startTrace } from "./trace.ts";
 
@@ -40,9 +40,14 @@ export class Exchanges {
     return this.#open;
   }
 
-  /** When the last one ended; only of meaning while none is open. */
+  /** When the last one ended, or somebody came; only of meaning while none is open. */
   get lastOverMs(): number {
     return this.#lastOverMs;
+  }
+
+  /** Somebody came, or may come from now on: idleness counts from here. */
+  touch(): void {
+    this.#lastOverMs = this.#options.clock.monotonicMs();
   }
 
   /** Makes the exchange of a request, or says why there can be none. */

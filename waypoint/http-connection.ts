@@ -3,41 +3,25 @@
  * sends responses; what happens between is the pipeline's.
  */
 import { encodeProblem, encodeResponseHead } from "#core/http1/encode.ts";
-import type { Framing, HttpProblem, RequestHead, ResponseHead } from "#core/http1/head.ts";
+import {
+  type Framing,
+  type HttpProblem,
+  problem,
+  type RequestHead,
+  type ResponseHead,
+} from "#core/http1/head.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
 import { keepsAlive } from "#core/http1/hop.ts";
 import { RequestReader } from "#core/http1/request-reader.ts";
 import type { ByteStream, ByteStreamHandler } from "#host/byte-stream.ts";
-import type { Clock } from "#host/clock.ts";
 import type { BodySink, BodySource } from "./body.ts";
+import type { ConnectionPorts } from "./connection-ports.ts";
 import type { Exchange, ExchangePort } from "./exchange.ts";
 import { Output } from "./output.ts";
 import { type ResponseTarget, sendResponse } from "./send-response.ts";
 
-/** What a connection asks of the program. */
-export interface ConnectionPorts {
-  /** Makes the exchange of a request; undefined when there can be none, and then the problem is answered. */
-  readonly begin: (request: ReceivedRequest) => Exchange | HttpProblem;
-  /** Runs the stages; afterwards the exchange has its response. Never throws. */
-  readonly run: (exchange: Exchange) => Promise<void>;
-  /** The exchange is over: log, count, trace. Called once for each. */
-  readonly finish: (exchange: Exchange) => void;
-  /** A request that could not be read. */
-  readonly onProblem: (problem: HttpProblem) => void;
-  readonly onClose: () => void;
-  readonly clock: Clock;
-}
-
 /** How long a caller that does not close is waited for once our side has finished. */
 const lingerMs = 2000;
-
-/** A request as it was read. */
-export interface ReceivedRequest {
-  readonly head: RequestHead;
-  readonly framing: Framing;
-  readonly body: BodySource | undefined;
-  readonly port: ExchangePort;
-}
 
 /** See the file's first line. */
 export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePort, ResponseTarget {
@@ -53,7 +37,10 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
   #isPaused = false;
   #isStreamPaused = false;
   #peerEnded = false;
-  #isClosing = false;
+  /** The response under way, or of the request that is half read, is the last. */
+  #isDraining = false;
+  /** Our direction is finished: nothing more is read. */
+  #isEnded = false;
   #isClosed = false;
   #onRoom: (() => void) | undefined;
   #idleSinceMs: number;
@@ -78,8 +65,15 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
 
   /** Closes at once when no request is under way, else after its response. */
   drain(): void {
-    this.#isClosing = true;
+    this.#isDraining = true;
     if (this.#exchange === undefined && !this.#reader.isInMessage) this.#end();
+  }
+
+  /** Closes for want of a request; half of one is answered with a 408. */
+  expire(): void {
+    if (this.#exchange !== undefined || this.#isEnded) return;
+    if (this.#reader.isInMessage) this.#onProblem(problem(408, "the request's head took too long"));
+    else this.#end();
   }
 
   /** Closes now, also in the midst of a response. */
@@ -90,7 +84,7 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
   // The stream's side.
 
   onData(bytes: Uint8Array): void {
-    if (this.#isClosed || (this.#isClosing && this.#exchange === undefined)) return;
+    if (this.#isClosed || (this.#isEnded && this.#exchange === undefined)) return;
     this.#reader.push(bytes);
     this.#pump();
   }
@@ -164,7 +158,7 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
 
   keepsAlive(exchange: Exchange, framing: Framing): boolean {
     return (
-      !this.#isClosing &&
+      !this.#isDraining &&
       !this.#peerEnded &&
       this.#requestState === "done" &&
       framing.kind !== "until-close" &&
@@ -218,7 +212,7 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
   #isBlocked(): boolean {
     if (this.#isClosed || this.#isPaused || this.#exchange?.isUpgraded === true) return true;
     if (this.#requestState === "body") return this.#sink === undefined;
-    return this.#exchange !== undefined || this.#isClosing;
+    return this.#exchange !== undefined || this.#isEnded;
   }
 
   /** Stops the stream while something waits that cannot be read yet. */
@@ -261,18 +255,18 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
     sink?.onEnd(trailers);
   }
 
-  #onProblem(problem: HttpProblem): void {
-    this.#isClosing = true;
+  #onProblem(found: HttpProblem): void {
+    this.#isDraining = true;
     const exchange = this.#exchange;
     if (exchange !== undefined) {
       // The body is broken: the response, if it has begun, cannot be trusted to end in order either.
       exchange.flag = "DPE";
-      exchange.detail = problem.reason;
-      this.#sink?.onAbort(new Error(problem.reason));
+      exchange.detail = found.reason;
+      this.#sink?.onAbort(new Error(found.reason));
       return this.onCut(exchange);
     }
-    this.#ports.onProblem(problem);
-    this.output.put(encodeProblem(problem));
+    this.#ports.onProblem(found);
+    this.output.put(encodeProblem(found));
     this.#end();
   }
 
@@ -284,7 +278,8 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
 
   /** Finishes our direction; what still arrives is dropped, and the peer's end or reset closes the stream. */
   #end(): void {
-    this.#isClosing = true;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.output.end();
     if (this.#peerEnded) return;
     if (this.#isStreamPaused) this.#stream.resume();

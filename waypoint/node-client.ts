@@ -119,7 +119,7 @@ class Client implements NodeClient {
       },
       onClose: (reason) => {
         this.#channel = undefined;
-        if (opened.isReady) onLost(reason);
+        if (opened.isReady && !this.#isClosed) onLost(reason);
       },
     });
     await channel.request("hello", { token }, helloTimeoutMs);

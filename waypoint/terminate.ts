@@ -42,6 +42,7 @@ export function terminate(
   if (service === undefined) return refuse(404, "no service of this waypoint has the address");
   if (!servedProtocols.has(service.appProtocol)) return refuse(503, "the port's protocol is not served");
   if (connections.isFull) return refuse(503, "too many connections");
+  exchanges.touch();
   const caller = callerOf(request);
   options.onCaller(caller, service);
   connections.serve(responder.accept(), {

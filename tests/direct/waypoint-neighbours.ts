@@ -11,9 +11,11 @@ import { parseSocketAddress } from "#core/address/socket-address.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
 import type { Authorization } from "#core/proto/istio/authorization_pb.js";
 import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
-import { type RouteSchema, WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
+import { type RouteSchema, type Waypoint, WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
 import type { Channel } from "#host/channel.ts";
 import { serveChannels } from "#host/channel-socket.ts";
+import { closeFd, type Libc } from "#host/linux/libc.ts";
+import { localEndpoint, startListen } from "#host/linux/sockets.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import { openTunnel } from "#host/tunnel/open-tunnel.ts";
 import { connectStream, listenStreams } from "#host/tunnel/socket-stream.ts";
@@ -98,7 +100,10 @@ export class Neighbours implements AsyncDisposable {
   readonly #channels = new Set<Channel>();
   readonly #net: string;
   #hosts = 1;
-  #process: Bun.Subprocess | undefined;
+  readonly #waypoints = new Map<string, Waypoint>();
+  readonly #processes: Bun.Subprocess[] = [];
+  /** The edge's own address once it runs. */
+  edgeAddress: IpAddress | undefined;
 
   private constructor(ads: RecordedAds, runDir: string) {
     this.ads = ads;
@@ -141,16 +146,16 @@ export class Neighbours implements AsyncDisposable {
   /** Tells the waypoint its routes and the policies of its service. */
   configure(
     routes: Routes,
-    options: { idleMs?: number; policyKeys?: string[]; waypoint?: string; policies?: Authorization[] } = {},
+    options: { idleMs?: number; policyKeys?: string[]; policies?: Authorization[] } = {},
   ): void {
     const policies = options.policies ?? [];
     this.ads.set(
       AuthorizationSchema,
       Object.fromEntries(policies.map((policy) => [`${policy.namespace}/${policy.name}`, policy])),
     );
-    const name = options.waypoint ?? "shop/waypoint";
-    this.ads.set(WaypointSchema, {
-      [name]: create(WaypointSchema, {
+    this.#waypoints.set(
+      "shop/waypoint",
+      create(WaypointSchema, {
         namespace: "shop",
         name: "waypoint",
         serviceAccount: "waypoint",
@@ -168,7 +173,54 @@ export class Neighbours implements AsyncDisposable {
           },
         ],
       }),
-    });
+    );
+    this.ads.set(WaypointSchema, Object.fromEntries(this.#waypoints));
+  }
+
+  /** Tells the edge that the service stands behind a waypoint at this address. */
+  configureEdge(waypoint: IpAddress): void {
+    const { ip, port } = parsed(this.vip);
+    const backend = {
+      namespace: "shop",
+      hostname: "price.shop.svc.cluster.local",
+      address: ipBytes(ip),
+      port,
+      waypointAddress: ipBytes(waypoint),
+      waypointIdentity: spiffeId("ns/shop/sa/waypoint"),
+    };
+    this.#waypoints.set(
+      "lambient-system/edge",
+      create(WaypointSchema, {
+        namespace: "lambient-system",
+        name: "edge",
+        edge: true,
+        services: [
+          {
+            namespace: "shop",
+            name: "price",
+            hostname: backend.hostname,
+            addresses: [ipBytes(ip)],
+            ports: [{ port, targetPort: 8080, appProtocol: "http", name: "http" }],
+            routes: [
+              { name: "default", backends: [{ weight: 1, target: { case: "service", value: backend } }] },
+            ],
+          },
+        ],
+      }),
+    );
+    this.ads.set(WaypointSchema, Object.fromEntries(this.#waypoints));
+  }
+
+  /** Starts the edge on a listening socket made here; resolves once it accepts. @returns its port */
+  async startEdge(libc: Libc, flags: readonly string[] = []): Promise<number> {
+    const address = this.nextAddress();
+    const fd = startListen(libc, libc.homeNamespace, { address, port: 0 });
+    const { port } = localEndpoint(libc, fd);
+    this.spawn(["--edge", "--listen-fd", "3", "--address", address, ...flags], [fd]);
+    closeFd(libc, fd);
+    await waitUntil("the edge serves", () => this.lines.some((line) => /\tedge\tserving/.test(line)));
+    this.edgeAddress = address;
+    return port;
   }
 
   /** Starts the waypoint by its own entry; resolves once it accepts. @returns its address */
@@ -180,7 +232,7 @@ export class Neighbours implements AsyncDisposable {
   }
 
   /** Starts the program. */
-  spawn(flags: readonly string[]): Bun.Subprocess {
+  spawn(flags: readonly string[], fds: readonly number[] = []): Bun.Subprocess {
     const child = Bun.spawn(
       [
         bun,
@@ -191,18 +243,19 @@ export class Neighbours implements AsyncDisposable {
         join(this.runDir, "certificates"),
         ...flags,
       ],
-      { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+      { stdio: ["ignore", "pipe", "pipe", ...fds] },
     );
-    this.#process = child;
-    void this.#collect(child.stdout);
-    void this.#collect(child.stderr);
+    this.#processes.push(child);
+    for (const output of [child.stdout, child.stderr])
+      if (output instanceof ReadableStream) void this.#collect(output);
     return child;
   }
 
   /** The process that was started last. */
   get process(): Bun.Subprocess {
-    if (this.#process === undefined) throw new Error("nothing was started");
-    return this.#process;
+    const last = this.#processes.at(-1);
+    if (last === undefined) throw new Error("nothing was started");
+    return last;
   }
 
   /** Resident memory of the process. */
@@ -289,8 +342,8 @@ export class Neighbours implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process?.kill("SIGKILL");
-    await this.#process?.exited;
+    for (const child of this.#processes) child.kill("SIGKILL");
+    await Promise.all(this.#processes.map(({ exited }) => exited));
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
     await this.ads[Symbol.asyncDispose]();
     rmSync(this.runDir, { recursive: true, force: true });
