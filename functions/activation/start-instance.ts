@@ -1,6 +1,6 @@
 /** Brings one instance into being: a slot is taken, ztunnel learns whose it is while the bundle is loaded into it. Decides nothing. */
 import type { Clock } from "#host/clock.ts";
-import { errorText, MeshError } from "#host/mesh-error.ts";
+import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
 import type { Revision } from "../revision.ts";
 import type { Instance } from "./instance.ts";
 import type { LoadedFunction, Slot, SlotSource, TakenSlot } from "./slot-port.ts";
@@ -81,7 +81,8 @@ async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<St
     });
   };
   try {
-    const work = Promise.all([load(), assignTo(slot, revision)]);
+    const loading = load();
+    const work = Promise.all([loading, assignTo(slot, revision, loading)]);
     const [loaded] = await withDeadline(clock, filling.leftMs() + slackMs, revision, work);
     const instance = { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() };
     return { kind: "started", instance };
@@ -92,9 +93,19 @@ async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<St
   }
 }
 
-function assignTo(slot: Slot, { uid, namespace, spec }: Revision): Promise<void> {
-  // Policies come with the revision's template, by discovery; the node knows no others.
-  return slot.assign({ revision: uid, namespace, serviceAccount: spec.serviceAccountName, policies: [] });
+async function assignTo(
+  slot: Slot,
+  { uid, namespace, spec }: Revision,
+  loading: Promise<LoadedFunction>,
+): Promise<void> {
+  try {
+    // Policies come with the revision's template, by discovery; the node knows no others.
+    await slot.assign({ revision: uid, namespace, serviceAccount: spec.serviceAccountName, policies: [] });
+  } catch (error) {
+    // The slot went away under it: why it did is the load's to say.
+    if (meshErrorCode(error) === "canceled") await loading;
+    throw error;
+  }
 }
 
 async function withDeadline<T>(

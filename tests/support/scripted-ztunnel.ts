@@ -10,7 +10,7 @@ import {
 import { formatIp, type IpAddress } from "#core/address/ip.ts";
 import { closeFd, type Libc } from "#host/linux/libc.ts";
 import type { Poller } from "#host/linux/poller.ts";
-import { connectPackets, receivePacket, sendPacket } from "#host/linux/seqpacket.ts";
+import { connectPackets, type Received, receivePacket, sendPacket } from "#host/linux/seqpacket.ts";
 import { startConnect } from "#host/linux/sockets.ts";
 
 /** A slot as this ztunnel knows it. */
@@ -74,9 +74,16 @@ export function openScriptedZtunnel(libc: Libc, poller: Poller, socketPath: stri
     }
     return "";
   };
+  const receive = (): Received => {
+    try {
+      return receivePacket(libc, fd, { bytesMax: 65_536, fdsMax: 4 });
+    } catch {
+      return { kind: "ended" }; // the node runtime was killed
+    }
+  };
   const watch = poller.watch(fd, "readable", () => {
     for (;;) {
-      const received = receivePacket(libc, fd, { bytesMax: 65_536, fdsMax: 4 });
+      const received = receive();
       if (received.kind === "empty") return watch.rearm();
       if (received.kind !== "message") return ztunnel.close();
       const error = take(fromBinary(WorkloadRequestSchema, received.message.data), received.message.fds);
