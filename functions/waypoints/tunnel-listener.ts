@@ -17,7 +17,7 @@ export function tunnelListeners(libc: Libc, poller: Poller): OpenListener {
     const ip = parseIp(address);
     if (!ip.ok) throw new MeshError("bad-input", ip.error);
     const at = { address: ip.value, port: tunnelPort };
-    const fd = startListen(libc, libc.homeNamespace, at, { backlog, reusePort: true });
+    const fd = startListen(libc, libc.homeNamespace, at, { backlog });
     let isArmed = false;
     let isWatched = true;
     const watch = poller.watch(fd, "readable", () => {

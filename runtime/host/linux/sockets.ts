@@ -19,8 +19,6 @@ export interface SocketOptions {
   readonly transparent?: boolean;
   /** May bind addresses that do not exist yet. */
   readonly freeBind?: boolean;
-  /** May listen beside a wildcard listener of the same user on that port, which must wish for it too; the more exact address is preferred. */
-  readonly reusePort?: boolean;
 }
 
 /** How far a connection is. */
@@ -30,7 +28,6 @@ const level = { ip: 0, socket: 1, tcp: 6, ipv6: 41 } as const;
 const option = {
   reuseAddress: 2,
   error: 4,
-  reusePort: 15,
   mark: 36,
   transparent: 19,
   freeBind: 15,
@@ -121,7 +118,6 @@ export function bindSocket(libc: Libc, fd: number, at: Endpoint): void {
 /** Sets options on a socket made elsewhere, for instance the descriptor of a `Bun.listen`. */
 export function applyOptions(libc: Libc, fd: number, isV6: boolean, options: SocketOptions): void {
   if (options.mark !== undefined) setOption(libc, fd, [level.socket, option.mark], options.mark);
-  if (options.reusePort === true) setOption(libc, fd, [level.socket, option.reusePort], 1);
   if (options.freeBind === true) setOption(libc, fd, [level.ip, option.freeBind], 1);
   if (options.transparent !== true) return;
   if (isV6) setOption(libc, fd, [level.ipv6, option.transparentV6], 1);
