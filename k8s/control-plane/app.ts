@@ -1,5 +1,5 @@
 /** The control plane, built in the order in which its parts need each other; reads top to bottom. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeMetricsRegistry } from "#host/admin/metrics.ts";
 import { systemClock } from "#host/clock.ts";
@@ -31,12 +31,17 @@ export interface App {
 }
 
 const hourMs = 3_600_000;
+/** A node runtime that lives answers within milliseconds; a socket file without one must not hold up the start. */
+const instancesWaitMs = 2000;
 
 /** Starts everything. @throws MeshError naming what cannot be had */
 export async function openApp(config: Config, write: (line: string) => void): Promise<App> {
   const base = openBase(config, write);
   const stores = await openStores(base);
   const loop = openLoop(base, stores);
+  await loop.controller.synced;
+  // Proxies that outlived the last control plane would take what is not known yet for gone.
+  if (existsSync(join(config.runDir, "node.sock"))) await loop.instances.whenKnown(instancesWaitMs);
   const doors = await openDoors(base, stores, loop);
   const pruning = setInterval(() => pruneBundles(base, stores, loop), hourMs);
   pruning.unref();

@@ -44,6 +44,8 @@ export interface ControllerOptions {
 export interface Controller {
   /** Whether everything that existed at the start has been published. */
   readonly isSynced: boolean;
+  /** Resolves when that is so. */
+  readonly synced: Promise<void>;
   /** The mesh as the certificate authority asks for it. */
   facts(): IdentityFacts;
   objects(): MeshObjects;
@@ -58,6 +60,7 @@ export interface Controller {
 export function openController(options: ControllerOptions): Controller {
   const { clock, log, metrics, settings, releaseKey } = options;
   let isPublished = false;
+  const synced = Promise.withResolvers<void>();
   let isReconciling = false;
   let isOpen = true;
   let facts: IdentityFacts = identityFacts(emptyMesh(settings));
@@ -71,6 +74,7 @@ export function openController(options: ControllerOptions): Controller {
     facts = identityFacts(current);
     publishResources(options.resources, current);
     isPublished = true;
+    synced.resolve();
     metrics.translations.add();
     metrics.translationSeconds.add((clock.monotonicMs() - startedMs) / 1000);
     reconcileSoon();
@@ -103,6 +107,7 @@ export function openController(options: ControllerOptions): Controller {
     get isSynced() {
       return isPublished;
     },
+    synced: synced.promise,
     facts: () => facts,
     objects,
     changed: publish,

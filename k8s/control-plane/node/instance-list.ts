@@ -15,14 +15,18 @@ export interface InstanceList {
   readonly instances: readonly InstanceReport[];
   /** The link came up: ask now. */
   linkUp(): void;
-  /** The link is down: the instances of a node runtime that is gone are gone with it. */
+  /** The link is down: unless it comes back soon, the instances of a node runtime that is gone are gone with it. */
   linkDown(): void;
+  /** Resolves once the node runtime has answered for the first time, or when nothing came within the time. */
+  whenKnown(timeoutMs: number): Promise<void>;
   close(): void;
 }
 
 /** Between two questions: nobody waits for the answer, as whoever starts an instance learns its address at once. */
 const intervalMs = 200;
 const timeoutMs = 5000;
+/** A node runtime that lost only its connection is back sooner. */
+const graceMs = 2000;
 
 /** Starts with an empty list; `onChange` is called when it becomes another. */
 export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChange: () => void): InstanceList {
@@ -30,6 +34,7 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
   let text = "[]";
   let timer: Timer | undefined;
   let isUp = false;
+  const known = Promise.withResolvers<void>();
 
   const set = (next: readonly InstanceReport[]): void => {
     const nextText = JSON.stringify(next);
@@ -41,6 +46,7 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
   const poll = async (): Promise<void> => {
     try {
       set(readInstances(await ask("instances", {}, timeoutMs)));
+      known.resolve();
     } catch {
       // The link reports its own end; a question that timed out is asked again.
     }
@@ -61,7 +67,12 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
     },
     linkDown() {
       stop();
-      set([]);
+      timer = clock.after(graceMs, () => set([]));
+    },
+    async whenKnown(withinMs) {
+      const late = clock.after(withinMs, () => known.resolve());
+      await known.promise;
+      late.cancel();
     },
     close: stop,
   };
