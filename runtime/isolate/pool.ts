@@ -62,6 +62,7 @@ export class SlotPool {
   readonly #waiting: Waiting[] = [];
   readonly #open = new Set<Slot>();
   #filling: Promise<void> | undefined;
+  #stopWaiting: () => void = () => undefined;
   #closed = false;
 
   constructor(host: SlotHost, options: PoolOptions, listener: PoolListener, log: Log) {
@@ -105,6 +106,7 @@ export class SlotPool {
   /** Closes every slot, handed out or not, and settles when all are gone. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stopWaiting();
     for (const waiting of this.#waiting.splice(0)) {
       waiting.reject(new MeshError("unavailable", "Cannot take a slot: the pool is closed"));
     }
@@ -149,9 +151,19 @@ export class SlotPool {
         this.#offer(await this.#make());
       } catch (error) {
         this.#log.error("slot not made", { error: errorText(error) });
-        await new Promise<void>((resolve) => void this.#host.clock.after(this.#options.retryMs, resolve));
+        await this.#pause();
       }
     }
+  }
+
+  /** Waits before the next try; closing the pool ends it. */
+  async #pause(): Promise<void> {
+    if (this.#closed) return;
+    const paused = Promise.withResolvers<void>();
+    const timer = this.#host.clock.after(this.#options.retryMs, paused.resolve);
+    this.#stopWaiting = paused.resolve;
+    await paused.promise;
+    timer.cancel();
   }
 
   #offer(slot: Slot): void {
