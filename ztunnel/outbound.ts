@@ -6,6 +6,7 @@ import { startConnect } from "#host/linux/sockets.ts";
 import { connectStream, type SocketStream } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
 import { TunnelError } from "#host/tunnel/tunnel-error.ts";
+import type { ConnectOutcome } from "#host/tunnel/tunnel.ts";
 import type { ByteStream } from "#host/byte-stream.ts";
 import { connectFields } from "./connect-fields.ts";
 import { Connection } from "./connection.ts";
@@ -89,7 +90,7 @@ async function carryThroughTunnel(
       destinationAddress: decision.tunnel,
     };
     const fields = connectFields(connection.facts, facts);
-    const outcome = await parts.pool.connect(key, { certificate, dial }, fields);
+    const outcome = await connectOnceMore(() => parts.pool.connect(key, { certificate, dial }, fields));
     if (outcome.kind === "opened") return join(connection, captured.stream, outcome.stream);
     const isDenied = outcome.status === 401 || outcome.status === 403;
     connection.fail(`http status: ${outcome.status}`, isDenied ? "DENY" : "CONNECT");
@@ -97,6 +98,16 @@ async function carryThroughTunnel(
     connection.fail(failureText(error), flagOf(error));
   }
   captured.stream.reset();
+}
+
+/** A tunnel that broke before its answer has carried no byte of the application: its end was going away, and the next one may serve. */
+async function connectOnceMore(connect: () => Promise<ConnectOutcome>): Promise<ConnectOutcome> {
+  try {
+    return await connect();
+  } catch (error) {
+    if (error instanceof TunnelError && (error.code === "reset" || error.isRetryable)) return await connect();
+    throw error;
+  }
 }
 
 async function carryPlain(
