@@ -127,10 +127,10 @@ async function callCold(mesh: MeshProcess): Promise<Call[]> {
   // The first call wakes the group's waypoint as well; it is not of the samples.
   await mesh.call("hello.hello");
   while (calls.length < coldCalls) {
-    await awaitCondition(
-      "no instance of hello is left",
-      async () => !(await node.namespaces()).includes("hello"),
-    );
+    await awaitCondition("no instance of hello is left and a slot is ready", async () => {
+      const [namespaces, ready] = await Promise.all([node.namespaces(), node.readySlots()]);
+      return !namespaces.includes("hello") && ready > 1;
+    });
     calls.push(await mesh.call("hello.hello"));
   }
   node.close();

@@ -8,6 +8,8 @@ import type { Place } from "./mesh-process.ts";
 export interface NodeInstances {
   /** The namespace of each instance that has a process. */
   namespaces(): Promise<readonly string[]>;
+  /** Slots that are booted and wait for a function. */
+  readySlots(): Promise<number>;
   close(): void;
 }
 
@@ -23,6 +25,10 @@ export async function openNode({ runDir }: Place): Promise<NodeInstances> {
       const answer = await channel.request("instances", {}, answerMs);
       const { instances } = answer as { readonly instances: readonly { readonly namespace: string }[] };
       return instances.map(({ namespace }) => namespace);
+    },
+    async readySlots() {
+      const response = await fetch("http://admin/metrics", { unix: join(runDir, "admin/node-runtime.sock") });
+      return Number(/^lambient_slots_ready\S* (\d+)$/m.exec(await response.text())?.[1] ?? 0);
     },
     close: () => channel.close(),
   };
