@@ -81,14 +81,21 @@ export function openScriptedZtunnel(libc: Libc, poller: Poller, socketPath: stri
       return { kind: "ended" }; // the node runtime was killed
     }
   };
+  const acknowledge = (error: string): void => {
+    const ack = create(WorkloadResponseSchema, { payload: { case: "ack", value: { error } } });
+    try {
+      sendPacket(libc, fd, toBinary(WorkloadResponseSchema, ack));
+    } catch {
+      // The node runtime is gone: the next receive says so.
+    }
+  };
   const watch = poller.watch(fd, "readable", () => {
     for (;;) {
       const received = receive();
       if (received.kind === "empty") return watch.rearm();
       if (received.kind !== "message") return ztunnel.close();
       const error = take(fromBinary(WorkloadRequestSchema, received.message.data), received.message.fds);
-      const ack = create(WorkloadResponseSchema, { payload: { case: "ack", value: { error } } });
-      sendPacket(libc, fd, toBinary(WorkloadResponseSchema, ack));
+      acknowledge(error);
     }
   });
   const ztunnel: ScriptedZtunnel = {
