@@ -16,7 +16,7 @@ interface Bench {
   readonly lines: string[];
   readonly spans: Span[];
   readonly registry: MetricsRegistry;
-  open(review?: () => Review): { readonly connection: Connection; readonly splice: FakeSplice };
+  readonly open: (review?: () => Review) => { readonly connection: Connection; readonly splice: FakeSplice };
 }
 
 class FakeSplice implements Splice {

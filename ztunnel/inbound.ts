@@ -84,15 +84,21 @@ async function decide(
   const isOpen = (): boolean => workload.factsAt(parts.mesh.snapshot)?.admission.kind === "open";
   if (!isOpen()) await parts.mesh.waitUntil(isOpen, parts.config.policyHoldMs);
   const { snapshot } = parts.mesh;
-  const admission = workload.factsAt(snapshot)?.admission;
-  if (admission?.kind === "open") return decideInbound(snapshot, admission.workload, described);
-  const text = admission?.text ?? "the workload is not known";
-  return {
-    kind: "refuse",
-    status: 503,
-    flag: "-",
-    text: `failed to fetch information about local workload: ${text}`,
-  };
+  const facts = workload.factsAt(snapshot);
+  if (facts?.admission.kind !== "open") {
+    const text = facts?.admission.text ?? "the workload is not known";
+    return unavailable(`failed to fetch information about local workload: ${text}`);
+  }
+  const { identity } = facts.source;
+  // A tunnel outlives the certificate it began with; what it carries from then on would be vouched for by nobody.
+  if (parts.certificates.peek(identity) === undefined) {
+    return unavailable(`identity error: no valid certificate of ${identity}`);
+  }
+  return decideInbound(snapshot, facts.admission.workload, described);
+}
+
+function unavailable(text: string): InboundDecision {
+  return { kind: "refuse", status: 503, flag: "-", text };
 }
 
 /** Decides a live connection again. */
