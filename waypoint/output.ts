@@ -72,8 +72,8 @@ export class Output {
 
   #offer(bytes: Uint8Array): void {
     const taken = this.#waiting.length > 0 ? 0 : this.#stream.write(bytes);
-    // A copy, since the view is borrowed.
-    if (taken < bytes.length) this.#waiting.push(bytes.slice(taken));
+    // A copy, since the view is borrowed; not `slice`, which on a Node Buffer is a view too.
+    if (taken < bytes.length) this.#waiting.push(new Uint8Array(bytes.subarray(taken)));
   }
 }
 

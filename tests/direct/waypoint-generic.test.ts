@@ -41,7 +41,7 @@ test("it boots, takes its role, sleeps when idle, and the next one serves what w
   const instance = mesh.startInstance("i1", () => new Response("ok"));
   mesh.node.answer = () => instance.answer;
   const address = mesh.nextAddress();
-  const listenerFd = startListen(libc, libc.homeNamespace, { address, port: 15008 }, { reusePort: true });
+  const listenerFd = startListen(libc, libc.homeNamespace, { address, port: 15008 });
   const role = { namespace: "shop", name: "waypoint", address, listenerFd, ownerPid: process.pid };
   const first = await boot();
   await first.specialise(role);
@@ -64,7 +64,7 @@ test("it takes one role only, and refuses what is none", async () => {
   const { mesh, boot } = await start();
   mesh.configure([]);
   const address = mesh.nextAddress();
-  const listenerFd = startListen(libc, libc.homeNamespace, { address, port: 15008 }, { reusePort: true });
+  const listenerFd = startListen(libc, libc.homeNamespace, { address, port: 15008 });
   const role = { namespace: "shop", name: "waypoint", address, listenerFd, ownerPid: process.pid };
   const waypoint = await boot();
   const refused = await waypoint

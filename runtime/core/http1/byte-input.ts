@@ -30,7 +30,8 @@ export class ByteInput {
 
   /** Copies what is not read yet, so that the borrowed view may change. */
   retain(): void {
-    this.bytes = this.at === this.bytes.length ? empty : this.bytes.slice(this.at);
+    // Not `slice`, which on a Node Buffer is a view.
+    this.bytes = this.at === this.bytes.length ? empty : new Uint8Array(this.bytes.subarray(this.at));
     this.at = 0;
   }
 

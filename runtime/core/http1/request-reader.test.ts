@@ -281,6 +281,18 @@ test("retain() keeps what was pushed when the view changes", () => {
   expect(event?.kind === "head" && event.head.target).toBe("/2");
 });
 
+test("retain() copies a Node Buffer too, whose slice() would be a view", () => {
+  const reader = new RequestReader();
+  const bytes = Buffer.from("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+  reader.push(bytes);
+  reader.read();
+  reader.read();
+  reader.retain();
+  bytes.fill(0);
+  const event = reader.read();
+  expect(event?.kind === "head" && event.head.target).toBe("/2");
+});
+
 test("takeRest() gives what came behind a request", () => {
   const reader = new RequestReader();
   reader.push(latin1Bytes("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nraw"));
