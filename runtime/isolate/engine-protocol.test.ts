@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseScheduledResult, parseSpan, parseSpecialised } from "./engine-protocol.ts";
 
-const specialised: readonly [string, unknown, unknown][] = [
+const specialised: readonly [string, unknown, ReturnType<typeof parseSpecialised>][] = [
   ["ready", { kind: "ready", exports: ["fetch", "queue"] }, { kind: "ready", exports: ["fetch", "queue"] }],
   [
     "failed",
@@ -29,7 +29,7 @@ test.each(specialised)("parseSpecialised() of %s", (_, value, want) => {
   expect(parseSpecialised(value)).toEqual(want);
 });
 
-const results: readonly [string, unknown, unknown][] = [
+const results: readonly [string, unknown, ReturnType<typeof parseScheduledResult>][] = [
   ["done", { kind: "done" }, { kind: "done" }],
   ["failed", { kind: "failed", message: "x" }, { kind: "failed", message: "x" }],
   ["a failure without words", { kind: "failed" }, undefined],
@@ -51,7 +51,7 @@ const span = {
   droppedBefore: 0,
 };
 
-const spans: readonly [string, object, unknown][] = [
+const spans: readonly [string, object, ReturnType<typeof parseSpan>][] = [
   ["a span", {}, span],
   ["a long name, cut", { name: "x".repeat(300) }, { ...span, name: "x".repeat(256) }],
   ["a short trace id", { traceId: "0af7" }, undefined],
