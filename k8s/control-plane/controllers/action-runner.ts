@@ -12,8 +12,10 @@ export interface ActionRunnerOptions {
   readonly onSettled: () => void;
   readonly onFailure: (name: string, error: unknown, retryInMs: number) => void;
   readonly clock: Clock;
-  /** Actions at once. Default 4: a check holds a slot of the node's pool. */
+  /** Actions at once. Default 64. */
   readonly runningMax?: number;
+  /** Checks among them. Default 4: each holds a slot of the node's pool. */
+  readonly checksMax?: number;
 }
 
 interface Attempt {
@@ -23,7 +25,7 @@ interface Attempt {
   readonly notBeforeMs: number;
 }
 
-const backoff = { firstMs: 50, longestMs: 60_000, jitter: 0.1 };
+const backoff = { firstMs: 50, longestMs: 10_000, jitter: 0.1 };
 /** A check that failed will mostly fail again, and each takes a slot of the node's pool. */
 const checkBackoff = { firstMs: 1000, longestMs: 300_000, jitter: 0.1 };
 const remembered = 10_000;
@@ -50,7 +52,7 @@ export class ActionRunner {
       if (this.#running.has(name)) continue;
       const attempt = this.#attemptOf(name, action);
       if (attempt.notBeforeMs > nowMs) soonestMs = Math.min(soonestMs, attempt.notBeforeMs);
-      else if (this.#running.size < (this.#options.runningMax ?? 4)) this.#start(name, action, attempt);
+      else if (this.#hasRoom(action)) this.#start(name, action, attempt);
     }
     this.#wake?.cancel();
     this.#wake = Number.isFinite(soonestMs)
@@ -66,6 +68,12 @@ export class ActionRunner {
   close(): void {
     this.#open = false;
     this.#wake?.cancel();
+  }
+
+  #hasRoom({ kind }: Action): boolean {
+    const checks = [...this.#running].filter((name) => name.startsWith("check ")).length;
+    if (kind === "check") return checks < (this.#options.checksMax ?? 4);
+    return this.#running.size - checks < (this.#options.runningMax ?? 64);
   }
 
   #attemptOf(name: string, action: Action): Attempt {

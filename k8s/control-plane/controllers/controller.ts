@@ -10,6 +10,8 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { verifyRelease } from "#core/release/release-signature.ts";
+import { canonicalJson } from "#core/release/canonical-json.ts";
+import type { Result } from "#core/result.ts";
 import { reconcileMesh } from "../../reconcile/reconcile-mesh.ts";
 import {
   type InstanceObject,
@@ -23,8 +25,10 @@ import type { ReleaseKey } from "../authority/release-key.ts";
 import type { ResourceSet } from "../discovery/resource-set.ts";
 import type { ControlPlaneMetrics } from "../metrics.ts";
 import type { NodeLink } from "../node/node-link.ts";
+import type { Verify } from "../../reconcile/reconcile-revisions.ts";
 import { ActionRunner } from "./action-runner.ts";
 import { watchMesh } from "./mesh-watch.ts";
+import { makePaced } from "./paced.ts";
 import { performAction } from "./perform-action.ts";
 
 /** What the loop works with. */
@@ -61,14 +65,12 @@ export function openController(options: ControllerOptions): Controller {
   const { clock, log, metrics, settings, releaseKey } = options;
   let isPublished = false;
   const synced = Promise.withResolvers<void>();
-  let isReconciling = false;
-  let isOpen = true;
   let facts: IdentityFacts = identityFacts(emptyMesh(settings));
 
   const now = (): string => new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z");
   const objects = (): MeshObjects => ({ settings, instances: options.instances(), ...watch.objects() });
-  const publish = (): void => {
-    if (!isOpen || !watch.isSynced) return;
+  const publish = makePaced(clock, () => {
+    if (!watch.isSynced) return;
     const startedMs = clock.monotonicMs();
     const current = objects();
     facts = identityFacts(current);
@@ -77,21 +79,15 @@ export function openController(options: ControllerOptions): Controller {
     synced.resolve();
     metrics.translations.add();
     metrics.translationSeconds.add((clock.monotonicMs() - startedMs) / 1000);
-    reconcileSoon();
-  };
-  const reconcileSoon = (): void => {
-    if (isReconciling) return;
-    isReconciling = true;
-    setImmediate(() => {
-      isReconciling = false;
-      if (isOpen)
-        runner.offer(reconcileMesh(objects(), (each) => verifyRelease(each, releaseKey.publicKey), now()));
-    });
-  };
+    // After the turn in which streams are written to: what proxies enforce goes before what objects need.
+    setImmediate(() => reconcile.request());
+  });
+  const verify = rememberVerdicts((each) => verifyRelease(each, releaseKey.publicKey));
+  const reconcile = makePaced(clock, () => runner.offer(reconcileMesh(objects(), verify, now())));
   const runner = new ActionRunner({
     perform: (action) =>
       performAction(action, { client: options.client, releaseKey, node: options.node, now }),
-    onSettled: reconcileSoon,
+    onSettled: () => reconcile.request(),
     onFailure(name, error, retryInMs) {
       metrics.actionFailures.add();
       log.warn("action failed", { action: name, error: errorText(error), retryInMs: Math.round(retryInMs) });
@@ -100,7 +96,7 @@ export function openController(options: ControllerOptions): Controller {
   });
   const watch = watchMesh({
     client: options.client,
-    onChange: publish,
+    onChange: () => publish.request(),
     onError: (kind, error) => log.warn("watch failed", { kind, error: errorText(error) }),
   });
   return {
@@ -110,18 +106,35 @@ export function openController(options: ControllerOptions): Controller {
     synced: synced.promise,
     facts: () => facts,
     objects,
-    changed: publish,
+    changed: () => publish.request(),
     nodeUp() {
       runner.retryChecks();
-      reconcileSoon();
+      reconcile.request();
     },
     close() {
-      isOpen = false;
+      publish.close();
+      reconcile.close();
       runner.close();
       watch.close();
     },
   };
 }
+
+/** A revision never changes, so its signature is verified once; few enough are remembered. */
+function rememberVerdicts(verify: Verify): Verify {
+  const verdicts = new Map<string, Result<true>>();
+  return (revision) => {
+    const key = canonicalJson(revision);
+    const known = verdicts.get(key);
+    if (known !== undefined) return known;
+    const verdict = verify(revision);
+    if (verdicts.size >= verdictsMax) verdicts.clear();
+    verdicts.set(key, verdict);
+    return verdict;
+  };
+}
+
+const verdictsMax = 1000;
 
 /** Policies go first: all four are sent in one go, but a client applies them in the order in which they come. */
 function publishResources(resources: ResourceSet, objects: MeshObjects): void {
