@@ -13,7 +13,7 @@ function definition(spec: JsonObject = {}, schema: JsonObject = { type: "object"
     spec: {
       group: "example.com",
       scope: "Namespaced",
-      names: { plural: "things", kind: "Thing" },
+      names: { plural: "things", kind: "Thing", singular: "thing", listKind: "ThingList" },
       versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
       ...spec,
     },
@@ -28,8 +28,14 @@ const field = "spec.versions[0].schema.openAPIV3Schema";
 
 test.each([
   [{ group: "nodot" }, ["spec.group", "metadata.name"]],
-  [{ names: { plural: "Things", kind: "Thing" } }, ["spec.names.plural", "metadata.name"]],
-  [{ names: { plural: "things", kind: "thing" } }, ["spec.names.kind"]],
+  [
+    { names: { plural: "Things", kind: "Thing", singular: "a", listKind: "b" } },
+    ["spec.names.plural", "metadata.name"],
+  ],
+  [
+    { names: { plural: "things", kind: "thing" } },
+    ["spec.names.kind", "spec.names.singular", "spec.names.listKind"],
+  ],
   [{ scope: "Galaxy" }, ["spec.scope"]],
   [{ preserveUnknownFields: true }, ["spec.preserveUnknownFields"]],
   [{ conversion: { strategy: "Webhook" } }, ["spec.conversion.strategy"]],
@@ -52,6 +58,8 @@ test.each([
   [{ type: "object", properties: { a: {} } }, [`${field}.properties[a].type`]],
   [{ type: "object", properties: { a: { type: "text" } } }, [`${field}.properties[a].type`]],
   [{ type: "object", properties: { a: { type: "array" } } }, [`${field}.properties[a].items`]],
+  [{ type: "object", properties: { a: { type: "string", enum: "x" } } }, [field]],
+  [{ type: "object", required: 5 }, [field]],
   [{ type: "object", $ref: "#/x" }, [`${field}.$ref`]],
   [
     { type: "object", properties: { a: { type: "string", pattern: "(" } } },

@@ -1,6 +1,8 @@
 /** Whether a CustomResourceDefinition can be served: its names, its versions, and schemas that are structural. */
+import { errorText } from "#host/mesh-error.ts";
 import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr } from "./json.ts";
 import { type FieldFault, forbiddenField, invalidValue, requiredValue, unsupportedValue } from "./refusal.ts";
+import { valueChecker } from "./value-check.ts";
 import { immutableRule } from "./structural-schema.ts";
 import type { WorkingObject } from "./working-object.ts";
 
@@ -25,6 +27,11 @@ export function definitionFaults(definition: WorkingObject): readonly FieldFault
   if (!label.test(plural)) faults.push(invalidValue("spec.names.plural", plural, "must be a DNS-1035 label"));
   if (!/^[A-Z][A-Za-z0-9]{0,62}$/.test(textOr(names["kind"]))) {
     faults.push(invalidValue("spec.names.kind", names["kind"], "must be one word in CamelCase"));
+  }
+  for (const field of ["singular", "listKind"]) {
+    if (textOr(names[field]) === "") {
+      faults.push(invalidValue(`spec.names.${field}`, names[field], "must be one word"));
+    }
   }
   if (definition.metadata.name !== `${plural}.${group}`) {
     const why = `must be spec.names.plural+"."+spec.group, "${plural}.${group}"`;
@@ -78,13 +85,18 @@ function versionFaults(spec: JsonObject): readonly FieldFault[] {
     if (!isJsonObject(schema)) faults.push(requiredValue(schemaField, "schemas are required"));
     else if (schema["type"] !== "object") {
       faults.push(invalidValue(`${schemaField}.type`, schema["type"], `must be "object" at the root`));
-    } else faults.push(...schemaFaults(schema, schemaField, 0));
+    } else faults.push(...openApiFaults(schema, schemaField));
   }
   if (versions.filter((version) => version["storage"] === true).length !== 1) {
     const why = "must have exactly one version marked as storage version";
     faults.push(invalidValue("spec.versions", [...seen], why));
   }
   return faults;
+}
+
+function openApiFaults(schema: JsonObject, field: string): readonly FieldFault[] {
+  const faults = schemaFaults(schema, field, 0);
+  return faults.length > 0 ? faults : compileFaults(schema, field);
 }
 
 function schemaFaults(schema: JsonObject, field: string, depth: number): readonly FieldFault[] {
@@ -111,6 +123,16 @@ function schemaFaults(schema: JsonObject, field: string, depth: number): readonl
     ...patternFaults(schema, field),
     ...partsOf(schema, field).flatMap((part) => schemaFaults(part.schema, part.field, depth + 1)),
   ];
+}
+
+/** Words of a schema with values that are none of theirs show when it is compiled, and not later, when an object comes. */
+function compileFaults(schema: JsonObject, field: string): readonly FieldFault[] {
+  try {
+    valueChecker(schema);
+    return [];
+  } catch (error) {
+    return [invalidValue(field, "schema", errorText(error))];
+  }
 }
 
 function patternFaults(schema: JsonObject, field: string): readonly FieldFault[] {

@@ -1,5 +1,5 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
-import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
+import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
 import { definitionFaults, unevaluatedRules } from "./definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "./kind.ts";
 import { forbiddenField, invalidValue } from "./refusal.ts";
@@ -61,7 +61,7 @@ export function definitionKind(
         const faults = ["group", "scope"]
           .filter((field) => spec[field] !== oldSpec[field])
           .map((field) => forbiddenField(`spec.${field}`, "field is immutable"));
-        return [...faults, ...definitionFaults(definition)];
+        return jsonEqual(spec, oldSpec) ? [] : [...faults, ...definitionFaults(definition)];
       },
       warnings: unevaluatedRules,
       onDeletionStart(definition) {

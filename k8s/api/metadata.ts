@@ -1,5 +1,5 @@
 /** The rules for metadata that all kinds share: what is a name, a label, an owner; what a client may set and what it may not. */
-import { isJsonObject, textOr } from "./json.ts";
+import { isJsonObject, objectOr, textOr, textsOf } from "./json.ts";
 import type { KindDefinition } from "./kind.ts";
 import { isLabelName, isLabelValue } from "./label-selector.ts";
 import { type FieldFault, forbiddenField, invalidValue, requiredValue } from "./refusal.ts";
@@ -37,6 +37,7 @@ export function metadataFaults(kind: KindDefinition, object: WorkingObject): rea
   const meta = object.metadata;
   return [
     ...nameFaults(kind, meta.name),
+    ...generateNameFaults(meta.generateName),
     ...textMapFaults("metadata.labels", meta.labels, labelFault),
     ...textMapFaults("metadata.annotations", meta.annotations, annotationFault),
     ...annotationSizeFaults(meta),
@@ -70,7 +71,7 @@ export function freshMeta(
   const { name, generateName, namespace } = meta;
   return {
     name,
-    ...(generateName === undefined || generateName === "" ? {} : { generateName }),
+    ...(typeof generateName !== "string" || generateName === "" ? {} : { generateName }),
     ...(namespace === undefined ? {} : { namespace }),
     uid: made.uid,
     resourceVersion: "",
@@ -84,7 +85,7 @@ export function freshMeta(
 export function lateFinalizerFaults(meta: WorkingMeta, old: WorkingMeta): readonly FieldFault[] {
   if (old.deletionTimestamp === undefined) return [];
   const before = new Set(old.finalizers);
-  const late = (meta.finalizers ?? []).filter((finalizer) => !before.has(finalizer));
+  const late = textsOf(meta.finalizers).filter((finalizer) => !before.has(finalizer));
   if (late.length === 0) return [];
   const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(late)}`;
   return [forbiddenField("metadata.finalizers", why)];
@@ -115,6 +116,11 @@ function nameFaults(kind: KindDefinition, name: unknown): readonly FieldFault[] 
   return namePattern[kind.nameForm].test(name)
     ? []
     : [invalidValue("metadata.name", name, nameRule[kind.nameForm])];
+}
+
+function generateNameFaults(stem: unknown): readonly FieldFault[] {
+  if (stem === undefined || stem === null || typeof stem === "string") return [];
+  return [invalidValue("metadata.generateName", stem, "must be a string")];
 }
 
 function textMapFaults(
@@ -159,7 +165,9 @@ function annotationFault(field: string, name: string): FieldFault | undefined {
 
 function annotationSizeFaults(meta: WorkingMeta): readonly FieldFault[] {
   let bytes = 0;
-  for (const [name, value] of Object.entries(meta.annotations ?? {})) bytes += name.length + value.length;
+  for (const [name, value] of Object.entries(objectOr(meta.annotations))) {
+    bytes += name.length + textOr(value).length;
+  }
   if (bytes <= annotationsBytesMax) return [];
   return [
     {

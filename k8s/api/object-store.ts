@@ -147,6 +147,8 @@ export class ObjectStore {
   /** Folds the log and closes the file. */
   close(): void {
     foldLog(this.#db);
+    // A statement that is still there would keep the file, and its lock, open.
+    for (const statement of Object.values(this.#sql)) statement.finalize();
     this.#db.close();
   }
 

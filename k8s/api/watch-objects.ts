@@ -55,9 +55,12 @@ export function watchObjects(
   if (watcher === undefined) {
     throw forbidden(target.kind, "", `${hub.watchers} watches are open already; close some and try again`);
   }
+  // Here and not in the generator, which never runs when nobody reads.
+  signal.addEventListener("abort", () => watcher.close(), { once: true });
+  if (signal.aborted) watcher.close();
   // Read in the same turn as the watch began: nothing lies between them.
   const initial = tellsInitial ? initialLines(context, target, query) : [];
-  return tell(context, { target, query, watcher, initial, signal });
+  return tell(context, { target, query, watcher, initial });
 }
 
 /** A line as it stands in a response. */
@@ -89,15 +92,11 @@ interface Telling {
   readonly query: WatchQuery;
   readonly watcher: Watcher;
   readonly initial: readonly WatchLine[];
-  readonly signal: AbortSignal;
 }
 
 async function* tell(context: WatchContext, telling: Telling): AsyncGenerator<readonly WatchLine[], void> {
-  const { watcher, target, signal, query } = telling;
+  const { watcher, target, query } = telling;
   const timers = startTimers(context, query, watcher);
-  const onAbort = (): void => watcher.close();
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) watcher.close();
   try {
     for (let i = 0; i < telling.initial.length; i += batchMax) yield telling.initial.slice(i, i + batchMax);
     for (;;) {
@@ -111,7 +110,6 @@ async function* tell(context: WatchContext, telling: Telling): AsyncGenerator<re
       else await watcher.wait();
     }
   } finally {
-    signal.removeEventListener("abort", onAbort);
     timers.stop();
     watcher.close();
   }
