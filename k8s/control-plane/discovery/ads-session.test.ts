@@ -1,0 +1,109 @@
+import { expect, test } from "bun:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { DeltaDiscoveryRequestSchema, type DeltaDiscoveryResponse } from "#core/proto/envoy/discovery_pb.js";
+import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
+import { typeUrlOf } from "#host/discovery/watched-type.ts";
+import { AdsSession } from "./ads-session.ts";
+import { ResourceSet } from "./resource-set.ts";
+
+const typeUrl = typeUrlOf(AuthorizationSchema);
+
+function rig(...names: string[]) {
+  const resources = new ResourceSet();
+  const set = (...all: string[]): void => {
+    const messages = all.map((text) => {
+      const [name = "", dryRun] = text.split("!");
+      return [name, create(AuthorizationSchema, { name, dryRun: dryRun !== undefined })] as const;
+    });
+    resources.replace(AuthorizationSchema, new Map(messages));
+  };
+  set(...names);
+  const sent: string[] = [];
+  const refusals: string[] = [];
+  const state = { takes: true };
+  const versions = new Map<string, string>();
+  const session = new AdsSession(resources, {
+    send(response: DeltaDiscoveryResponse) {
+      sent.push(`+${response.resources.map(({ name }) => name).join()} -${response.removedResources.join()}`);
+      for (const { name, version } of response.resources) versions.set(name, version);
+      return state.takes;
+    },
+    onRefusal: (_, message) => void refusals.push(message),
+  });
+  resources.onChange((change) => session.note(change));
+  const receive = (init: MessageInitShape<typeof DeltaDiscoveryRequestSchema> = {}): void =>
+    session.receive(create(DeltaDiscoveryRequestSchema, { typeUrl, ...init }));
+  return { session, set, sent, refusals, state, versions, receive };
+}
+
+test("the first request is answered with everything, also when that is nothing", () => {
+  const some = rig("a", "b");
+  some.receive();
+  expect(some.sent).toEqual(["+a,b -"]);
+  const none = rig();
+  none.receive();
+  expect(none.sent).toEqual(["+ -"]);
+});
+
+test("only what changed is sent, and what is equal again is not", () => {
+  const { session, set, sent, receive } = rig("a", "b");
+  receive();
+  set("a", "b!", "c");
+  session.flush();
+  set("a", "b!", "c");
+  session.flush();
+  set("a", "c!");
+  set("a", "c");
+  session.flush();
+  expect(sent).toEqual(["+a,b -", "+b,c -", "+ -b"]);
+});
+
+test("versions that the client brings are not sent again; what it has and is gone is told", () => {
+  const first = rig("a", "b");
+  first.receive();
+  const { sent, receive } = rig("a", "b!");
+  receive({ initialResourceVersions: { ...Object.fromEntries(first.versions), gone: "1" } });
+  expect(sent).toEqual(["+b -gone"]);
+});
+
+test("names: only those, each answered, added and given up", () => {
+  const { session, set, sent, receive } = rig("a", "b", "c");
+  receive({ resourceNamesSubscribe: ["a", "none"] });
+  receive({ resourceNamesSubscribe: ["b", "nothing"], resourceNamesUnsubscribe: ["a"] });
+  set("a!", "b!", "c!");
+  session.flush();
+  receive({ resourceNamesSubscribe: ["a"] });
+  expect(sent).toEqual(["+a -none", "+b -nothing", "+b -", "+a -"]);
+});
+
+test("a wildcard can be added and given up by name", () => {
+  const { session, set, sent, receive } = rig("a", "b");
+  receive({ resourceNamesSubscribe: ["a"] });
+  receive({ resourceNamesSubscribe: ["*"] });
+  receive({ resourceNamesUnsubscribe: ["*"] });
+  set("a", "b!");
+  session.flush();
+  expect(sent).toEqual(["+a -", "+b -"]);
+});
+
+test("while the transport is full changes are gathered by name, however many there are", () => {
+  const { session, set, sent, state, receive } = rig("a");
+  receive();
+  state.takes = false;
+  set("a!");
+  session.flush();
+  for (let i = 0; i < 1000; i++) set(i % 2 === 0 ? "a" : "a!", "b");
+  expect(sent).toEqual(["+a -", "+a -"]);
+  state.takes = true;
+  session.flush();
+  // `a` is again what was sent last, so only `b` goes out.
+  expect(sent).toEqual(["+a -", "+a -", "+b -"]);
+});
+
+test("a refusal is told, and does not make the resource be sent again", () => {
+  const { session, sent, refusals, receive } = rig("a");
+  receive();
+  receive({ responseNonce: "1", errorDetail: { code: 3, message: "a: bad" } });
+  session.flush();
+  expect([sent, refusals]).toEqual([["+a -"], ["a: bad"]]);
+});
