@@ -95,5 +95,6 @@ function dump(parts: Parts): unknown {
   const schedules = parts.schedules.report();
   const slots = { ready: parts.slots.ready, open: parts.slots.open };
   const revisions = parts.revisions.report();
-  return { revisions, instances, schedules, slots, waypoints: parts.waypoints.report() };
+  const spareWaypoint = parts.generic.hasSpare;
+  return { revisions, instances, schedules, slots, waypoints: parts.waypoints.report(), spareWaypoint };
 }

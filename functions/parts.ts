@@ -69,6 +69,7 @@ const zdsLimits = { deadlineMs: 5000, connectionsMax: 8 };
 const secretLimits = { freshMs: 1000, waitMs: 250 };
 const failure = { firstMs: 250, mostMs: 10_000 };
 const waypointBackoff = { firstMs: 100, mostMs: 10_000 };
+const refillDelayMs = 250;
 const waypointLimits = { bootTimeoutMs: 10_000, stopMs: 5000 };
 const scheduledRunTimeoutMs = 300_000;
 /** How long an instance that stops may finish what it has begun. */
@@ -219,7 +220,7 @@ function buildWaypoints(
   const { waypointEntry: entry, commonFlags: flags } = config;
   const env = { ...waypointEnvironment, PATH: "/usr/bin:/bin", HOME: "/" };
   const start = waypointStarter({ libc, poller, clock, entry, flags, env, ...waypointLimits });
-  const generic = new GenericPool({ start, clock, log, backoff: waypointBackoff });
+  const generic = new GenericPool({ start, clock, log, backoff: waypointBackoff, refillDelayMs });
   const waypoints = new Waypoints({
     take: () => generic.take(),
     openListener: tunnelListeners(libc, poller),

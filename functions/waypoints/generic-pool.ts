@@ -12,27 +12,39 @@ export interface GenericPoolOptions {
   readonly log: Log;
   /** Between boots that fail. */
   readonly backoff: Backoff;
+  /** How long after one was taken the next boots: the one that wakes needs the cores first. */
+  readonly refillDelayMs: number;
 }
 
 /** See the file's opening. */
 export class GenericPool {
   readonly #options: GenericPoolOptions;
   #spare: Promise<WaypointProcess> | undefined;
-  #retry: Timer | undefined;
+  #timer: Timer | undefined;
   #failures = 0;
   #isClosed = false;
+  #hasBooted = false;
 
   constructor(options: GenericPoolOptions) {
     this.#options = options;
   }
 
+  /** Whether there is one that has booted. */
+  get hasSpare(): boolean {
+    return this.#spare !== undefined && this.#hasBooted;
+  }
+
   /** Boots the spare one unless there is one. */
   fill(): void {
-    if (this.#isClosed || this.#spare !== undefined || this.#retry !== undefined) return;
+    if (this.#isClosed || this.#spare !== undefined || this.#timer !== undefined) return;
     const spare = this.#boot();
     this.#spare = spare;
+    this.#hasBooted = false;
     spare.then(
-      (process) => this.#watch(spare, process),
+      (process) => {
+        if (this.#spare === spare) this.#hasBooted = true;
+        this.#watch(spare, process);
+      },
       () => this.#retryLater(spare),
     );
   }
@@ -45,14 +57,14 @@ export class GenericPool {
     try {
       return await taken;
     } finally {
-      this.fill();
+      this.#fillAfter(this.#options.refillDelayMs);
     }
   }
 
   /** Ends the spare one. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#retry?.cancel();
+    this.#timer?.cancel();
     const spare = await this.#spare?.catch(() => undefined);
     await spare?.stop();
   }
@@ -82,9 +94,13 @@ export class GenericPool {
 
   #retryLater(spare: Promise<WaypointProcess>): void {
     if (this.#spare === spare) this.#spare = undefined;
-    if (this.#isClosed || this.#retry !== undefined) return;
-    this.#retry = this.#options.clock.after(backoffMs(this.#options.backoff, this.#failures), () => {
-      this.#retry = undefined;
+    this.#fillAfter(backoffMs(this.#options.backoff, this.#failures));
+  }
+
+  #fillAfter(delayMs: number): void {
+    if (this.#isClosed || this.#timer !== undefined) return;
+    this.#timer = this.#options.clock.after(delayMs, () => {
+      this.#timer = undefined;
       this.fill();
     });
   }

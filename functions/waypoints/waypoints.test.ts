@@ -95,6 +95,7 @@ function open() {
     clock,
     log: silentLog,
     backoff,
+    refillDelayMs: 50,
   });
   const waypoints = new Waypoints({
     take: () => pool.take(),
@@ -126,8 +127,8 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
-test("the first connection wakes a waypoint with the spare process, and another becomes the spare", async () => {
-  const { waypoints, listeners, processes, state } = open();
+test("the first connection wakes a waypoint with the spare process, and another becomes the spare a little later", async () => {
+  const { waypoints, listeners, processes, clock, state } = open();
   waypoints.onEvent({ type: "ADDED", object: gateway("waypoint", undefined) });
   expect(listeners).toEqual([]);
   waypoints.onEvent({ type: "MODIFIED", object: gateway("waypoint", "10.245.0.2") });
@@ -142,6 +143,8 @@ test("the first connection wakes a waypoint with the spare process, and another 
     listenerFd: 40,
     ownerPid: 7,
   });
+  expect(processes.length).toBe(1);
+  clock.advance(50);
   expect(processes.length).toBe(2);
 });
 
@@ -164,7 +167,7 @@ test("one that crashes is woken after growing delays, its connections waiting", 
   for (const delayMs of [100, 200, 400]) {
     listeners[0]?.connect();
     await settle();
-    processes.at(-2)?.end({ kind: "gone", reason: "signal 11" });
+    processes.at(-1)?.end({ kind: "gone", reason: "signal 11" });
     await settle();
     expect(state()).toBe("waiting");
     clock.advance(delayMs - 1);
@@ -230,6 +233,8 @@ test("a spare that dies or does not boot is replaced after a delay", async () =>
   await settle();
   expect(processes.length).toBe(2);
   expect((await pool.take()).pid).toBe(2);
+  clock.advance(50);
+  await settle();
   await pool.close();
   expect(processes[2]?.isStopped).toBe(true);
   expect(clock.pending).toBe(0);

@@ -17,6 +17,11 @@ export interface PoolOptions {
   /** How long an address rests before another slot gets it. Default 30000. */
   readonly quarantineMs: number;
   readonly nameserver: IpAddress;
+  /**
+   * How long after a slot was handed out the next is begun: making one takes milliseconds of this thread and of a core, which the
+   * activation needs first. Default 25.
+   */
+  readonly refillDelayMs: number;
   /** How long to wait after a slot could not be made. Default 1000. */
   readonly retryMs: number;
   /** Most callers that wait for a slot at once. Default 256. */
@@ -28,6 +33,7 @@ export const defaultPoolOptions: Omit<PoolOptions, "range" | "nameserver"> = {
   size: 4,
   reservedFirst: 2,
   quarantineMs: 30_000,
+  refillDelayMs: 25,
   retryMs: 1000,
   waitingMax: 256,
 };
@@ -99,8 +105,12 @@ export class SlotPool {
   async take(timeoutMs: number): Promise<TakenSlot> {
     if (this.#closed) throw new MeshError("unavailable", "Cannot take a slot: the pool is closed");
     const slot = this.#ready.shift();
+    if (slot !== undefined) {
+      this.#refillLater();
+      return { slot, rung: "pooled" };
+    }
     this.start();
-    return slot === undefined ? { slot: await this.#wait(timeoutMs), rung: "new" } : { slot, rung: "pooled" };
+    return { slot: await this.#wait(timeoutMs), rung: "new" };
   }
 
   /** Closes every slot, handed out or not, and settles when all are gone. */
@@ -112,6 +122,11 @@ export class SlotPool {
     }
     await this.#filling;
     await Promise.allSettled([...this.#open].map((slot) => slot.close()));
+  }
+
+  #refillLater(): void {
+    if (this.#filling !== undefined) return;
+    this.#host.clock.after(this.#options.refillDelayMs, () => this.start());
   }
 
   #wait(timeoutMs: number): Promise<Slot> {
