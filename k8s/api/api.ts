@@ -3,6 +3,7 @@ import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
+import type { ObjectCheck } from "./kind.ts";
 
 /** Who asks, as its program authenticated it. */
 export interface User {
@@ -22,6 +23,8 @@ export interface ApiOptions {
   readonly namespaces?: readonly string[];
   /** CustomResourceDefinitions that always exist in this form. */
   readonly definitions?: readonly Draft<KubeObject>[];
+  /** What objects must keep to beyond their schemas, by the name of their definition. */
+  readonly checks?: Readonly<Record<string, ObjectCheck>>;
   readonly clock: Clock;
   /** A number of [0, 1), for generated names and addresses. */
   readonly random: () => number;

@@ -1,7 +1,7 @@
 /** Which kinds are served now: the built-in ones and those of the definitions in the store. */
 import { definitionKind, definitionResource, kindOfDefinition } from "./definition-kind.ts";
 import { jsonEqual } from "./json.ts";
-import { type KindDefinition, kindKey } from "./kind.ts";
+import { type KindDefinition, kindKey, type KindRules, type ObjectCheck } from "./kind.ts";
 import { type Change, parseRow } from "./object-store.ts";
 import type { WorkingObject } from "./working-object.ts";
 
@@ -13,9 +13,15 @@ interface Defined {
 /** Finds kinds by group and resource. */
 export class KindRegistry {
   readonly #fixed = new Map<string, KindDefinition>();
+  readonly #checks: Readonly<Record<string, ObjectCheck>>;
   readonly #defined = new Map<string, Defined>();
 
-  constructor(fixed: readonly KindDefinition[], nowMs: () => number) {
+  constructor(
+    fixed: readonly KindDefinition[],
+    checks: Readonly<Record<string, ObjectCheck>>,
+    nowMs: () => number,
+  ) {
+    this.#checks = checks;
     const definitions = definitionKind(nowMs, (group, kind, resource) =>
       this.#isTaken(group, kind, resource),
     );
@@ -53,7 +59,8 @@ export class KindRegistry {
       before !== undefined &&
       jsonEqual(before.definition["spec"], definition["spec"]) &&
       jsonEqual(before.definition.metadata.annotations, definition.metadata.annotations);
-    this.#defined.set(change.name, { definition, kind: isSame ? before.kind : kindOfDefinition(definition) });
+    const kind = isSame ? before.kind : withCheck(kindOfDefinition(definition), this.#checks[change.name]);
+    this.#defined.set(change.name, { definition, kind });
   }
 
   #isTaken(group: string, kind: string, resource: string): boolean {
@@ -62,4 +69,14 @@ export class KindRegistry {
       (other) => other.group === group && other.kind === kind && other.resource !== resource,
     );
   }
+}
+
+function withCheck(kind: KindDefinition, check: ObjectCheck | undefined): KindDefinition {
+  if (check === undefined) return kind;
+  const rules: KindRules = {
+    onCreate: check,
+    // What was stored before the check was there must still take a status.
+    onUpdate: (object, old) => (jsonEqual(object["spec"], old["spec"]) ? [] : check(object)),
+  };
+  return { ...kind, rules };
 }

@@ -46,6 +46,9 @@ export interface RuleContext {
   readonly random: () => number;
 }
 
+/** What objects of a defined kind must keep to that a schema cannot say. */
+export type ObjectCheck = (object: WorkingObject) => readonly FieldFault[];
+
 /** What a kind demands of its objects beyond their schema. Every rule may change the object. */
 export interface KindRules {
   /** Fills in what the client left out, on the way in, and refuses what cannot be. */

@@ -34,7 +34,11 @@ export function openApi(options: ApiOptions): Api {
     options.random,
   );
   const nowMs = (): number => options.clock.nowMs();
-  const registry = new KindRegistry(coreKinds({ addresses, keptNamespaces: namespaces }), nowMs);
+  const registry = new KindRegistry(
+    coreKinds({ addresses, keptNamespaces: namespaces }),
+    options.checks ?? {},
+    nowMs,
+  );
   const queue = new JobQueue(options.clock, options.log);
   const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes));
   const hub = new WatchHub(store.version);
