@@ -127,6 +127,8 @@ const threadsAndSignals: readonly SyscallName[] = [
   "tkill",
   "tgkill",
   "arch_prctl",
+  // How the kernel goes on with a wait that a signal or a freeze interrupted.
+  "restart_syscall",
 ];
 
 const timeAndEvents: readonly SyscallName[] = [

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { putSocket } from "#host/linux/bpf.ts";
+import { openCgroup } from "#host/linux/cgroup.ts";
 import { withNamespace } from "#host/linux/namespaces.ts";
 import { localEndpoint, startListen } from "#host/linux/sockets.ts";
 import { MeshError } from "#host/mesh-error.ts";
@@ -313,6 +314,25 @@ describe("ending", () => {
     expectGone(it);
   });
 
+  test("descriptors that the process sends along are not taken", async () => {
+    const it = await start(`import { dlopen, ptr } from "bun:ffi";
+      const { symbols } = dlopen("libc.so.6", { sendmsg: { args: ["i32", "ptr", "i32"], returns: "i64" } });
+      export default { fetch() {
+        const data = Buffer.from(JSON.stringify({ method: "booted", params: {} }) + "\\n"), vector = Buffer.alloc(16), control = Buffer.alloc(24), message = Buffer.alloc(56);
+        vector.writeBigUInt64LE(BigInt(ptr(data)), 0); vector.writeBigUInt64LE(BigInt(data.length), 8);
+        control.writeBigUInt64LE(20n, 0); control.writeInt32LE(1, 8); control.writeInt32LE(1, 12); control.writeInt32LE(0, 16);
+        message.writeBigUInt64LE(BigInt(ptr(vector)), 16); message.writeBigUInt64LE(1n, 24);
+        message.writeBigUInt64LE(BigInt(ptr(control)), 32); message.writeBigUInt64LE(24n, 40);
+        let sent = 0; for (let i = 0; i < 50; i++) if (symbols.sendmsg(3, ptr(message), 0x40) > 0n) sent++;
+        return new Response(String(sent)) } }`);
+    await until(() => pool.readyCount === 2);
+    const fds = openFds();
+    expect((await ask(it)).body).toBe("50");
+    expect((await ask(it)).body).toBe("50");
+    expect([it.instance.slot.channel.isOpen, openFds() <= fds]).toEqual([true, true]);
+    await it.instance.stop("test", 1000);
+  });
+
   test("a call by the 32-bit numbers ends the process", async () => {
     const it = await start(`import { CFunction, dlopen, toArrayBuffer } from "bun:ffi";
       export default { fetch() {
@@ -325,6 +345,24 @@ describe("ending", () => {
     const badSystemCall = 31;
     expect(await it.exited).toEqual({ kind: "crashed", status: { kind: "signaled", signal: badSystemCall } });
     await answer;
+  });
+});
+
+describe("an owner that is killed", () => {
+  test("takes its slots with it, also one that spins", async () => {
+    const owner = Bun.spawn([process.execPath, `${import.meta.dir}/fixtures/slot-owner.ts`], {
+      stdout: "pipe",
+    });
+    const reader = owner.stdout.getReader();
+    let text = "";
+    while (!text.includes("\n")) text += new TextDecoder().decode((await reader.read()).value);
+    const { pids, cgroupPath } = JSON.parse(text) as { pids: number[]; cgroupPath: string };
+    const alive = (): number[] => pids.filter((pid) => existsSync(`/proc/${pid}`));
+    expect(alive()).toEqual(pids);
+    owner.kill("SIGKILL");
+    await owner.exited;
+    await until(() => alive().length === 0);
+    await openCgroup(slots.host.cgroupMounts, cgroupPath).remove(5000);
   });
 });
 

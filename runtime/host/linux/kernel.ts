@@ -14,12 +14,16 @@ const wantedMajor = 5;
 const wantedMinor = 9;
 
 const wantedCapabilities: Readonly<Record<string, number>> = {
+  CAP_CHOWN: 0,
+  CAP_KILL: 5,
   CAP_SETGID: 6,
   CAP_SETUID: 7,
+  CAP_SETPCAP: 8,
   CAP_NET_BIND_SERVICE: 10,
   CAP_NET_ADMIN: 12,
   CAP_SYS_PTRACE: 19,
   CAP_SYS_ADMIN: 21,
+  CAP_MKNOD: 27,
 };
 
 /** Everything that stands in the way, one sentence each; empty when nothing does. */

@@ -151,6 +151,7 @@ export const syscallNumbers = {
   io_setup: 206,
   getdents64: 217,
   set_tid_address: 218,
+  restart_syscall: 219,
   fadvise64: 221,
   clock_gettime: 228,
   clock_getres: 229,
