@@ -7,6 +7,7 @@ import { isAlreadyExists } from "#host/kube/kube-error.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import { type Log, type LogLevel, openLog } from "#host/log.ts";
 import { openApi } from "../api/open-api.ts";
+import { lambientChecks } from "../model/checks.ts";
 import { lambientDefinitions } from "../model/definitions.ts";
 import { gatewayClassResource } from "../model/gateway.ts";
 import { type MeshSettings, waypointClass } from "../translate/mesh-objects.ts";
@@ -80,6 +81,7 @@ async function openStores({ config, log }: Base): Promise<Stores> {
     serviceRange: config.serviceRange,
     reservedAddresses: [config.nameserver],
     definitions: lambientDefinitions,
+    checks: lambientChecks,
     clock: systemClock,
     random: Math.random,
     log,

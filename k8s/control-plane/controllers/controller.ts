@@ -136,7 +136,7 @@ function rememberVerdicts(verify: Verify): Verify {
 
 const verdictsMax = 1000;
 
-/** Policies go first: all four are sent in one go, but a client applies them in the order in which they come. */
+/** All four in one turn, so that what belongs together is sent together; the order is the streams' business. */
 function publishResources(resources: ResourceSet, objects: MeshObjects): void {
   const { policies, templates, addresses, waypoints } = translateMesh(objects);
   resources.replace(AuthorizationSchema, policies);

@@ -2,11 +2,14 @@ import { expect, test } from "bun:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { DeltaDiscoveryRequestSchema, type DeltaDiscoveryResponse } from "#core/proto/envoy/discovery_pb.js";
 import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
+import { RevisionTemplateSchema } from "#core/proto/lambient/discovery_pb.js";
 import { typeUrlOf } from "#host/discovery/watched-type.ts";
 import { AdsSession } from "./ads-session.ts";
 import { ResourceSet } from "./resource-set.ts";
 
 const typeUrl = typeUrlOf(AuthorizationSchema);
+const template = (...authorizationPolicies: string[]) =>
+  create(RevisionTemplateSchema, { authorizationPolicies });
 
 function rig(...names: string[]) {
   const resources = new ResourceSet();
@@ -98,6 +101,38 @@ test("while the transport is full changes are gathered by name, however many the
   session.flush();
   // `a` is again what was sent last, so only `b` goes out.
   expect(sent).toEqual(["+a -", "+a -", "+b -"]);
+});
+
+test("a policy comes before the template that names it, and goes after it", () => {
+  const resources = new ResourceSet();
+  const sent: string[] = [];
+  const session = new AdsSession(resources, {
+    send({ typeUrl: type, resources: changed, removedResources }) {
+      sent.push(
+        `${type.split(".").at(-1)} +${changed.map(({ name }) => name).join()} -${removedResources.join()}`,
+      );
+      return true;
+    },
+    onRefusal() {},
+  });
+  resources.onChange((change) => session.note(change));
+  for (const type of [typeUrlOf(RevisionTemplateSchema), typeUrl])
+    session.receive(create(DeltaDiscoveryRequestSchema, { typeUrl: type }));
+  sent.length = 0;
+  const template = (...authorizationPolicies: string[]) =>
+    create(RevisionTemplateSchema, { authorizationPolicies });
+  resources.replace(RevisionTemplateSchema, new Map([["t", template("p")]]));
+  resources.replace(AuthorizationSchema, new Map([["p", create(AuthorizationSchema)]]));
+  session.flush();
+  resources.replace(AuthorizationSchema, new Map());
+  resources.replace(RevisionTemplateSchema, new Map([["t", template()]]));
+  session.flush();
+  expect(sent).toEqual([
+    "Authorization +p -",
+    "RevisionTemplate +t -",
+    "RevisionTemplate +t -",
+    "Authorization + -p",
+  ]);
 });
 
 test("a refusal is told, and does not make the resource be sent again", () => {

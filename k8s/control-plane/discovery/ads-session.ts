@@ -8,12 +8,24 @@ import {
   type Resource,
   ResourceSchema,
 } from "#core/proto/envoy/discovery_pb.js";
+import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
+import { AddressSchema } from "#core/proto/istio/workload_pb.js";
+import { RevisionTemplateSchema, WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
+import { typeUrlOf } from "#host/discovery/watched-type.ts";
 import type { ResourceChange, ResourceSet, ServedResource } from "./resource-set.ts";
 
 /** Largest content of one response; more is sent in further ones. */
 const responseBytesMax = 32 << 20;
 /** Names that one stream may ask for in one type. */
 const namesMax = 100_000;
+
+/** What is referred to comes before what refers to it. */
+const typeOrder: readonly string[] = [
+  AuthorizationSchema,
+  AddressSchema,
+  RevisionTemplateSchema,
+  WaypointSchema,
+].map(typeUrlOf);
 
 interface Subscription {
   wildcard: boolean;
@@ -65,16 +77,28 @@ export class AdsSession {
     }
   }
 
-  /** Sends what is pending, as far as the transport takes it. */
+  /**
+   * Sends what is pending, as far as the transport takes it: first all that is new, what others refer to before those
+   * others, then all that is gone in the opposite order. So a policy is known before a template names it, and stays
+   * until none does: a name that is not known denies.
+   */
   flush(): void {
     this.#isBlocked = false;
-    for (const [typeUrl, subscription] of this.#subscriptions) {
+    const gone: (readonly [string, readonly string[]])[] = [];
+    for (const [typeUrl, subscription] of this.#inOrder()) {
       if (subscription.pending.size === 0) continue;
-      if (this.#isBlocked) return;
+      if (this.#isBlocked) break;
       const names = [...subscription.pending];
       subscription.pending.clear();
-      this.#send(typeUrl, subscription, names);
+      const { resources, removed } = this.#difference(typeUrl, subscription, names, []);
+      if (resources.length > 0) this.#respond(typeUrl, { resources, removed: [] });
+      if (removed.length > 0) gone.unshift([typeUrl, removed]);
     }
+    for (const [typeUrl, removed] of gone) this.#respond(typeUrl, { resources: [], removed });
+  }
+
+  #inOrder(): (readonly [string, Subscription])[] {
+    return [...this.#subscriptions].sort(([a], [b]) => typeOrder.indexOf(a) - typeOrder.indexOf(b));
   }
 
   #subscribe(request: DeltaDiscoveryRequest): void {
