@@ -119,8 +119,6 @@ test("a policy comes before the template that names it, and goes after it", () =
   for (const type of [typeUrlOf(RevisionTemplateSchema), typeUrl])
     session.receive(create(DeltaDiscoveryRequestSchema, { typeUrl: type }));
   sent.length = 0;
-  const template = (...authorizationPolicies: string[]) =>
-    create(RevisionTemplateSchema, { authorizationPolicies });
   resources.replace(RevisionTemplateSchema, new Map([["t", template("p")]]));
   resources.replace(AuthorizationSchema, new Map([["p", create(AuthorizationSchema)]]));
   session.flush();
