@@ -60,7 +60,7 @@ function addUp(make: CommandMaker, console: Console): void {
   }
   command
     .option("-d, --detach", "return once it runs, leaving it in the background", false)
-    .option("-v, --verbose", "show the supervisor's log", false)
+    .option("-v, --verbose", "show what the supervisor and the programs log", false)
     .action(async (options: RawMeshConfig & { readonly detach: boolean; readonly verbose: boolean }) => {
       const { detach, verbose, ...flags } = options;
       await (await import("./up.ts")).up(console, flags, { detach, verbose });

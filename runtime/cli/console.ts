@@ -15,6 +15,8 @@ export interface Console {
 /** The console of this process. */
 export function processConsole(): Console {
   const { env } = process;
+  // Whoever reads us may go away (`lambient up | head`); that must not end a supervisor.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),

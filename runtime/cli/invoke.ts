@@ -6,7 +6,8 @@ import { type Console, paint } from "./console.ts";
 import { type FunctionName, needFunction } from "./function-name.ts";
 import type { OutputFormat } from "./output.ts";
 import { printResult } from "./output.ts";
-import { showTrace } from "./trace/trace.ts";
+import { buildChain } from "./trace/chain.ts";
+import { describeChain, fetchWhole } from "./trace/trace.ts";
 
 /** The command's flags. */
 export interface InvokeOptions {
@@ -38,13 +39,22 @@ export async function invoke(
   const traceId = /^00-([0-9a-f]{32})-/.exec(response.headers.get("traceresponse") ?? "")?.[1];
   const text = Buffer.from(body).toString("utf8");
   const { status } = response;
-  const data = { status, durationMs, traceId, headers: Object.fromEntries(response.headers), body: text };
+  const hops =
+    options.trace && traceId !== undefined ? buildChain(await fetchWhole(api, traceId)) : undefined;
+  const data = {
+    status,
+    durationMs,
+    traceId,
+    headers: Object.fromEntries(response.headers),
+    body: text,
+    hops,
+  };
   printResult(console, options.format, data, () => (text.endsWith("\n") ? text : `${text}\n`));
   if (options.format === "table") console.err(`${summary(console, response, durationMs, traceId)}\n`);
   if (options.trace && traceId === undefined)
     console.err("The call was not traced: the answer names no trace\n");
-  if (options.trace && traceId !== undefined)
-    await showTrace(console, api, traceId, { format: options.format });
+  if (hops !== undefined && options.format === "table")
+    console.out(describeChain(console, traceId ?? "", hops));
   return status < 400;
 }
 

@@ -49,5 +49,3 @@ export function meshPaths(runDir: string, dataDir: string): MeshPaths {
 
 /** Where the command line and the programs look when nothing else is said. */
 export const defaultRunDir = "/run/lambient";
-/** See {@link defaultRunDir}. */
-export const defaultDataDir = "/var/lib/lambient";

@@ -1,7 +1,9 @@
 /** `lambient status`: the programs of the mesh, their processes and memory, and where callers reach it. */
 import { readFileSync } from "node:fs";
 import { systemClock } from "#host/clock.ts";
+import { openMeshApi } from "./api/mesh-api.ts";
 import { type Console, type Paint, paint } from "./console.ts";
+import { fetchInstances, type InstanceRow } from "./list.ts";
 import { meshPaths } from "./mesh-paths.ts";
 import { formatAge, formatTable, type OutputFormat, printResult } from "./output.ts";
 import { askSupervisor } from "./supervisor-client.ts";
@@ -21,9 +23,30 @@ export async function status(console: Console, runDir: string, format: OutputFor
     ...program,
     memoryMb: residentMb(program.pid),
   }));
-  const data = { version: readVersion(), bun: Bun.version, ...mesh, programs };
-  printResult(console, format, data, () => describe(console, mesh, programs));
+  const instances = await findInstances(runDir);
+  const data = { version: readVersion(), bun: Bun.version, ...mesh, programs, instances: instances ?? null };
+  printResult(console, format, data, () => describe(console, mesh, programs) + describeInstances(instances));
   return mesh.state === "running" && programs.every((program) => program.state === "ready");
+}
+
+/** The running instances; undefined while the API cannot tell. */
+async function findInstances(runDir: string): Promise<readonly InstanceRow[] | undefined> {
+  try {
+    return await fetchInstances(openMeshApi(runDir));
+  } catch {
+    return undefined; // the table above says which program is missing
+  }
+}
+
+function describeInstances(instances: readonly InstanceRow[] | undefined): string {
+  if (instances === undefined) return "\nThe API does not tell which instances run\n";
+  const counts = new Map<string, number>();
+  for (const { namespace, revision } of instances) {
+    const name = `${namespace}/${revision}`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const names = [...counts].map(([name, count]) => (count === 1 ? name : `${name} ×${count}`)).join(", ");
+  return `\n${instances.length} ${instances.length === 1 ? "instance runs" : "instances run"}${names === "" ? "" : `: ${names}`}\n`;
 }
 
 function describe(console: Console, mesh: MeshStatus, programs: readonly ProgramRow[]): string {

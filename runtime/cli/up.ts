@@ -51,6 +51,7 @@ async function upInForeground(console: Console, config: MeshConfig, isVerbose: b
     log,
     env: passedOn(console.env),
     programsRoot: packageRoot,
+    ...(isVerbose ? { onOutput: (_: string, text: string) => console.err(text) } : {}),
     onStep(step) {
       // Only now is the data folder known to be usable.
       if (step === "tokens") held.file = openProgramLog(join(paths.systemLogsDir, "supervisor.log"));

@@ -57,6 +57,8 @@ export interface SupervisorOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The folder that the programs' entries are below: the package's root. */
   readonly programsRoot: string;
+  /** Given what the programs write, as it is noticed in their logs; absent: they only write there. */
+  readonly onOutput?: (program: string, text: string) => void;
   /** Told before each step of start and stop. */
   readonly onStep: (step: string) => void;
   /** Somebody asked for the end by the channel. */
@@ -72,7 +74,9 @@ const programLimits: ProgramLimits = {
   stopMs: 11_000,
 };
 const removeMs = 5000;
-const rotateEveryMs = 1000;
+const watchEveryMs = 250;
+/** What one look shows at most; the rest is in the file. */
+const outputBytesMax = 64 << 10;
 
 /** The control group of a mesh: `lambient`, or one of its own for another run folder. */
 export function cgroupPath(runDir: string): string {
@@ -199,7 +203,7 @@ export class Supervisor {
     });
     this.#programs.push(program);
     this.#undo(`stop ${plan.name}`, () => program.stop());
-    this.#keepShort(log);
+    this.#watchLog(plan.name, log);
     return program.start();
   }
 
@@ -230,16 +234,20 @@ export class Supervisor {
     return endpoints;
   }
 
-  /** Looks every second whether a log is full. */
-  #keepShort(log: ProgramLog): void {
-    const { clock } = this.#options;
+  /** Looks again and again whether a log is full, and what is new in it when somebody wants to see it. */
+  #watchLog(program: string, log: ProgramLog): void {
+    const { clock, onOutput } = this.#options;
+    let shown = log.size();
     const again = (): void => {
       if (this.#state === "stopping") return;
+      const size = log.size();
+      if (onOutput !== undefined && size !== shown) onOutput(program, log.readFrom(shown, outputBytesMax));
       const refusal = log.rotate();
-      if (refusal !== undefined) this.#options.log.warn("log lost", { refusal });
-      clock.after(rotateEveryMs, again);
+      shown = log.size() < size ? 0 : size;
+      if (refusal !== undefined) this.#options.log.warn("log lost", { program, refusal });
+      clock.after(watchEveryMs, again);
     };
-    clock.after(rotateEveryMs, again);
+    clock.after(watchEveryMs, again);
   }
 
   #undo(step: string, action: () => void | Promise<void>): void {

@@ -30,9 +30,21 @@ const askEveryMs = 100;
 /** So many answers without a new span, and it is taken for whole: longer than a batch waits. */
 const quietAsks = 4;
 
-/** Runs the command for one trace. @throws MeshError `not-found` when it is not known */
+/**
+ * Runs the command for one trace, waiting a little while for spans that are on their way.
+ * @throws MeshError `not-found` when it is not known
+ */
 export async function trace(console: Console, traceId: string, options: TraceOptions): Promise<void> {
-  await showTrace(console, openMeshApi(options.runDir), traceId, options);
+  if (!/^[0-9a-f]{32}$/.test(traceId)) {
+    throw new MeshError(
+      "bad-input",
+      `Cannot read "${traceId}" as a trace id: it is 32 hex digits, as in an answer's traceresponse`,
+    );
+  }
+  const spans = await fetchWhole(openMeshApi(options.runDir), traceId);
+  const hops = buildChain(spans);
+  const data = { traceId, hops, ...(options.spans === true ? { spans } : {}) };
+  printResult(console, options.format, data, () => describeChain(console, traceId, hops));
 }
 
 /** Runs the command without an id: lists the latest traces. */
@@ -55,22 +67,6 @@ export async function listTraces(console: Console, options: TraceOptions): Promi
       ]),
     }),
   );
-}
-
-/** Prints a trace, waiting a little while for spans that are on their way. */
-export async function showTrace(
-  ...[console, api, traceId, options]: [Console, MeshApi, string, Omit<TraceOptions, "runDir">]
-): Promise<void> {
-  if (!/^[0-9a-f]{32}$/.test(traceId)) {
-    throw new MeshError(
-      "bad-input",
-      `Cannot read "${traceId}" as a trace id: it is 32 hex digits, as in an answer's traceresponse`,
-    );
-  }
-  const spans = await fetchWhole(api, traceId);
-  const hops = buildChain(spans);
-  const data = { traceId, hops, ...(options.spans === true ? { spans } : {}) };
-  printResult(console, options.format, data, () => describe(console, traceId, hops));
 }
 
 /** The spans of a trace once their number does not grow any more. @throws KubeError `not-found` when none came */
@@ -98,7 +94,8 @@ async function fetchSpans(api: MeshApi, traceId: string, isLast: boolean): Promi
   }
 }
 
-function describe(console: Console, traceId: string, chain: readonly ChainHop[]): string {
+/** A chain as a table. */
+export function describeChain(console: Console, traceId: string, chain: readonly ChainHop[]): string {
   const rows = chain.map((hop) => {
     const indent = "  ".repeat(hop.depth) + (hop.isDerived ? "  ~ " : "");
     const name = `${indent}${hop.service} ${hop.label}`;
