@@ -11,8 +11,12 @@ import type { Violation } from "./settings.ts";
 /** A write smaller than this is not worth a frame while more is to come. */
 const outputRoomMin = 4096;
 
-/** A few TLS records' worth: larger pieces cost a socket as much a byte. */
-const outputFullBytes = 65_536;
+/**
+ * A few small messages' worth. More in one piece would cost the socket less, but then whoever speaks on many streams at once is
+ * answered in lockstep: the peer idles while we collect, and we while it answers. With 32 callers on two cores 256 bytes serve
+ * 1.1 to 1.4 times the requests that whole turns do, for a tenth more of CPU.
+ */
+const outputFullBytes = 256;
 
 /** Small frames that pile up beyond the output's bound are answers to a flood that the peer does not read. */
 const controlBytesMax = 1 << 20;
