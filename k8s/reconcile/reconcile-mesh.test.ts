@@ -24,6 +24,20 @@ const decide = (objects: Partial<MeshObjects>): readonly Action[] =>
 const names = (objects: Partial<MeshObjects>): string[] => decide(objects).map(actionName);
 
 const price = functionObject("price", { revision: "v1" });
+const failed = {
+  ...revisionObject(price, false),
+  status: {
+    conditions: [
+      {
+        type: "Ready",
+        status: "False" as const,
+        reason: "LoadFailed",
+        message: "boom",
+        lastTransitionTime: now,
+      },
+    ],
+  },
+};
 const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: meta("shop", "price") };
 
 const isDeleted = (objects: Partial<MeshObjects>): boolean =>
@@ -33,6 +47,9 @@ const statusOf = (objects: Partial<MeshObjects>): object | undefined =>
   decide(objects)
     .flatMap((action) => (action.kind === "status" ? [action.status] : []))
     .at(-1);
+
+const checks = (objects: Partial<MeshObjects>): string[] =>
+  names(objects).filter((name) => name.startsWith("check"));
 
 /** Carries out the statuses among actions, so that a second decision sees what the first wrote. */
 function withStatuses(objects: MeshObjects, actions: readonly Action[]): MeshObjects {
@@ -115,20 +132,6 @@ function readyOf(object: FunctionObject, objects: Partial<MeshObjects>): object 
   return (status.status as { conditions: object[] }).conditions[0];
 }
 
-const failed = {
-  ...revisionObject(price, false),
-  status: {
-    conditions: [
-      {
-        type: "Ready",
-        status: "False" as const,
-        reason: "LoadFailed",
-        message: "boom",
-        lastTransitionTime: now,
-      },
-    ],
-  },
-};
 const otherContent = revisionObject(functionObject("price", { revision: "v1", group: "other" }), true);
 
 test.each<[string, FunctionObject, Partial<MeshObjects>, object]>([
@@ -200,6 +203,16 @@ test("revisions that nobody signed here are refused, others are checked until on
     },
   ]);
   expect(names({ revisions: [revisionObject(price, true)] })).toEqual([]);
+});
+
+test("a check that failed is made again for what the function says now, and for nothing else", () => {
+  expect(checks({ functions: [price], revisions: [failed] })).toEqual(["check shop/price-v1"]);
+  expect(checks({ functions: [functionObject("price", { revision: "v2" })], revisions: [failed] })).toEqual(
+    [],
+  );
+  const traffic = [{ revision: "v1", percent: 100 }];
+  const split = functionObject("price", { revision: "v2", traffic });
+  expect(checks({ functions: [split], revisions: [failed] })).toEqual(["check shop/price-v1"]);
 });
 
 test("of old revisions the newest ten stay, and those that serve or are routed to", () => {

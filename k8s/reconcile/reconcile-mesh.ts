@@ -14,7 +14,7 @@ export function reconcileMesh(objects: MeshObjects, verify: Verify, now: string)
   return [
     ...reconcileFunctions(index, now),
     ...reconcileGateways(index, now),
-    ...reconcileRevisions(objects.revisions, verify, now),
+    ...reconcileRevisions(index, verify, now),
     ...reconcileRoutes(index, now),
     ...reconcilePolicies(index, now),
   ];

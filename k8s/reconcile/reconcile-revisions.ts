@@ -2,6 +2,8 @@
 import { canonicalJson } from "#core/release/canonical-json.ts";
 import { type RevisionObject, revisionResource } from "#host/kube/known-resources.ts";
 import type { Result } from "#core/result.ts";
+import type { MeshIndex } from "../translate/mesh-index.ts";
+import { currentRevision } from "../translate/revision-name.ts";
 import type { Action } from "./action.ts";
 import { type ConditionDraft, mergeConditions } from "./conditions.ts";
 
@@ -20,20 +22,31 @@ export interface CheckOutcome {
 }
 
 /** Decides for every Revision. @param now RFC 3339 */
-export function reconcileRevisions(
-  revisions: readonly RevisionObject[],
-  verify: Verify,
-  now: string,
-): readonly Action[] {
-  return revisions
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    .flatMap((revision) => reconcileRevision(revision, verify, now));
+export function reconcileRevisions(index: MeshIndex, verify: Verify, now: string): readonly Action[] {
+  const wanted = wantedRevisions(index);
+  return [...index.revisions]
+    .filter(([, { metadata }]) => metadata.deletionTimestamp === undefined)
+    .filter(([key, revision]) => isOpen(revision, wanted.has(key)))
+    .flatMap(([, revision]) => reconcileRevision(revision, verify, now));
 }
 
-/** A verdict stands once it was True: what a node has loaded does not change. A refusal is checked again, later and later. */
+/** What Functions say now. A check that failed is made again for these only: for the rest nobody waits. */
+function wantedRevisions({ functions }: MeshIndex): ReadonlySet<string> {
+  const wanted = new Set<string>();
+  for (const [key, object] of functions) {
+    wanted.add(`${key}-${currentRevision(object)}`);
+    for (const { revision } of object.spec.traffic ?? []) wanted.add(`${key}-${revision}`);
+  }
+  return wanted;
+}
+
+/** A verdict stands once it was True: what a node has loaded does not change. */
+function isOpen({ status }: RevisionObject, isWanted: boolean): boolean {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status;
+  return ready === "False" ? isWanted : ready !== "True";
+}
+
 function reconcileRevision(revision: RevisionObject, verify: Verify, now: string): readonly Action[] {
-  const ready = revision.status?.conditions?.find(({ type }) => type === "Ready");
-  if (ready?.status === "True") return [];
   const { namespace, name, generation = 1 } = revision.metadata;
   const { spec } = revision;
   const verified = verify({ namespace, name, spec });

@@ -65,16 +65,13 @@ export function openController(options: ControllerOptions): Controller {
   const { clock, log, metrics, settings, releaseKey } = options;
   let isPublished = false;
   const synced = Promise.withResolvers<void>();
-  let facts: IdentityFacts = identityFacts(emptyMesh(settings));
 
   const now = (): string => new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z");
   const objects = (): MeshObjects => ({ settings, instances: options.instances(), ...watch.objects() });
   const publish = makePaced(clock, () => {
     if (!watch.isSynced) return;
     const startedMs = clock.monotonicMs();
-    const current = objects();
-    facts = identityFacts(current);
-    publishResources(options.resources, current);
+    publishResources(options.resources, objects());
     isPublished = true;
     synced.resolve();
     metrics.translations.add();
@@ -104,7 +101,7 @@ export function openController(options: ControllerOptions): Controller {
       return isPublished;
     },
     synced: synced.promise,
-    facts: () => facts,
+    facts: () => identityFacts(objects()),
     objects,
     changed: () => publish.request(),
     nodeUp() {
@@ -162,16 +159,4 @@ function identityFacts({ settings, functions, revisions, gateways }: MeshObjects
     functionAccounts: new Set([...ofFunctions, ...ofRevisions]),
     waypointAccounts: new Set(ofWaypoints),
   };
-}
-
-function emptyMesh(settings: MeshSettings): MeshObjects {
-  const none = {
-    namespaces: [],
-    functions: [],
-    revisions: [],
-    services: [],
-    serviceAccounts: [],
-    instances: [],
-  };
-  return { settings, ...none, gateways: [], routes: [], policies: [] };
 }
