@@ -103,57 +103,65 @@ function runSink(): number {
   return listener.port ?? 0;
 }
 
+/** What is measured; the second argument picks some. */
+const kinds = ["busy", "close", "one", "bulk"] as const;
+
 async function measure(): Promise<void> {
   const seconds = process.argv[2] ?? "5";
+  const wanted = (process.argv[3] ?? kinds.join()).split(",");
   const ca = makeTestCa();
   const web = ca.issue("ns/shop/sa/web");
   const cart = ca.issue("ns/shop/sa/cart");
   const folder = mkdtempSync(join(tmpdir(), "h2-pair-"));
   const upstream = await startNginx(folder);
-  const parts: { kill(): void; readonly exited: Promise<number> }[] = [];
-  const start = async (part: Part, profile?: string): Promise<number> => {
-    const flags = profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile];
-    const child = Bun.spawn(["bun", ...flags, import.meta.path, "part", JSON.stringify(part)], {
-      stdout: "pipe",
-      stderr: "inherit",
+  const toPort = async (port: number, use: (port: number) => Promise<void>): Promise<void> => {
+    const inbound = await start({ role: "inbound", certificate: cart, peer: web.identity, toPort: port });
+    const outbound = await start({
+      role: "outbound",
+      certificate: web,
+      peer: cart.identity,
+      toPort: inbound.port,
     });
-    parts.push({ kill: () => child.kill("SIGTERM"), exited: child.exited });
-    const { value } = await child.stdout.getReader().read();
-    return Number(new TextDecoder().decode(value));
+    await use(outbound.port);
+    await stop([outbound, inbound]);
   };
-  const profile = process.env["PROFILE"];
-  const inbound = await start(
-    { role: "inbound", certificate: cart, peer: web.identity, toPort: upstream.port },
-    profile,
-  );
-  const outbound = await start(
-    { role: "outbound", certificate: web, peer: cart.identity, toPort: inbound },
-    profile,
-  );
-  const url = `http://127.0.0.1:${outbound}/`;
-  await run(["wrk", "-t1", "-c32", `-d${seconds}s`, "--latency", url]);
-  await run(["wrk", "-t1", "-c32", `-d${seconds}s`, "-H", "Connection: close", url]);
-  await run(["wrk", "-t1", "-c1", `-d${seconds}s`, "--latency", url]);
-  await stop(parts.splice(0));
-  const sink = await start({ role: "sink", certificate: cart, peer: web.identity, toPort: 0 });
-  const inboundBulk = await start(
-    { role: "inbound", certificate: cart, peer: web.identity, toPort: sink },
-    profile,
-  );
-  const bulk = await start(
-    { role: "outbound", certificate: web, peer: cart.identity, toPort: inboundBulk },
-    profile,
-  );
-  await sendBulk(bulk, 4 * 2 ** 30);
-  await stop(parts);
+  await toPort(upstream.port, async (port) => {
+    const url = `http://127.0.0.1:${port}/`;
+    const wrk = ["wrk", "-t1", `-d${seconds}s`, "--latency", url];
+    if (wanted.includes("busy")) await run([...wrk, "-c32"]);
+    if (wanted.includes("close")) await run([...wrk, "-c32", "-H", "Connection: close"]);
+    if (wanted.includes("one")) await run([...wrk, "-c1"]);
+  });
+  if (wanted.includes("bulk")) {
+    const sink = await start({ role: "sink", certificate: cart, peer: web.identity, toPort: 0 });
+    await toPort(sink.port, (port) => sendBulk(port, 4 * 2 ** 30));
+    await stop([sink]);
+  }
   upstream.process.kill();
   await upstream.process.exited;
   rmSync(folder, { recursive: true });
 }
 
-async function stop(parts: readonly { kill(): void; readonly exited: Promise<number> }[]): Promise<void> {
-  for (const part of parts) part.kill();
-  await Promise.all(parts.map((part) => part.exited));
+interface RunningPart {
+  readonly port: number;
+  readonly process: Bun.Subprocess;
+}
+
+/** Starts a part as a process; `PROFILE=<folder>` profiles it. */
+async function start(part: Part): Promise<RunningPart> {
+  const profile = process.env["PROFILE"];
+  const flags = profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profile];
+  const child = Bun.spawn(["bun", ...flags, import.meta.path, "part", JSON.stringify(part)], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const { value } = await child.stdout.getReader().read();
+  return { port: Number(new TextDecoder().decode(value)), process: child };
+}
+
+async function stop(parts: readonly RunningPart[]): Promise<void> {
+  for (const part of parts) part.process.kill("SIGTERM");
+  await Promise.all(parts.map((part) => part.process.exited));
 }
 
 async function sendBulk(port: number, bytes: number): Promise<void> {
