@@ -209,6 +209,15 @@ describe("the mesh from inside", () => {
     await it.instance.stop("test", 1000);
   });
 
+  test("background work beyond its bound is said not to be waited for", async () => {
+    const it = await start(`export default { fetch(request, env, ctx) {
+      for (let n = 0; n < 10_001; n++) ctx.waitUntil(new Promise((done) => setTimeout(done, 20)));
+      return new Response("ok") } }`);
+    await ask(it);
+    await it.instance.stop("test", 5000);
+    expect(it.lines).toEqual(["stderr Cannot wait for more than 10000 promises: one is not waited for"]);
+  });
+
   test("a request without a context makes no span", async () => {
     const it = await start(`export default { fetch: () => new Response("ok") }`);
     await ask(it);
@@ -441,6 +450,27 @@ describe("the pool", () => {
     expect(thrown instanceof MeshError && thrown.code).toBe("timeout");
     expect(own.openCount).toBe(0);
     await own.close();
+  });
+
+  test("refuses a caller when as many wait as may", async () => {
+    const own = slots.pool(
+      { size: 0, waitingMax: 1, retryMs: 10_000 },
+      { prepare: () => Promise.reject(new Error("no ztunnel")), gone: () => undefined },
+    );
+    const first: Promise<unknown> = own.take(300).catch((error: unknown) => error);
+    const second: unknown = await own.take(300).catch((error: unknown) => error);
+    expect(second instanceof MeshError && second.code).toBe("limit-reached");
+    expect(String(await first)).toContain("none was made within 300 ms");
+    await own.close();
+  });
+
+  test("refuses a slot when every address is in use or rests", async () => {
+    const full = slots.pool({ size: 1, reservedFirst: 127, retryMs: 10_000 });
+    const { slot } = await full.take(20_000);
+    expect(slot.network.address).toBe(ip("10.244.0.127"));
+    const thrown: unknown = await full.take(200).catch((error: unknown) => error);
+    expect(thrown instanceof MeshError && thrown.code).toBe("timeout");
+    await full.close();
   });
 
   test("closing leaves nothing: no process, group, namespace or descriptor", async () => {
