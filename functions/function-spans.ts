@@ -52,7 +52,10 @@ export class FunctionSpans {
 
   /** Takes a span made here. */
   record(owner: SpanOwner, span: Span): void {
-    this.#exporterOf(owner).record(span);
+    const exporter = this.#exporterOf(owner);
+    const before = exporter.dropped;
+    exporter.record(span);
+    if (exporter.dropped > before) this.#options.onLost(exporter.dropped - before);
   }
 
   /** Sends what an instance left and forgets it. */

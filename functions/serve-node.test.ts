@@ -14,6 +14,7 @@ import { serveNode } from "./serve-node.ts";
 import { openTokenVerifier } from "./tokens.ts";
 
 const cleanUps: (() => void)[] = [];
+const dirs: string[] = [];
 afterEach(() => {
   for (const clean of cleanUps.splice(0)) clean();
 });
@@ -39,6 +40,7 @@ const instance = { id: "cart-v1-x", slot, revision: { uid: "shop/cart-v1" } } as
 
 async function open() {
   const dir = mkdtempSync(join(tmpdir(), "node-"));
+  dirs.push(dir);
   writeFileSync(join(dir, "key.pem"), await exportSPKI(publicKey));
   const calls: unknown[] = [];
   const holders: LeaseHolder[] = [];
@@ -172,4 +174,16 @@ test("the control plane checks revisions and reads logs", async () => {
   await ask("logs", { namespace: "shop", function: "cart", tailLines: 5, cursor: null });
   expect(calls).toEqual([{ namespace: "shop", function: "cart", tailLines: 5 }]);
   expect(await ask("logs", { namespace: "shop", function: "cart", sinceMs: -1 })).toBe("bad-input");
+});
+
+test("no more callers than are bounded are taken", async () => {
+  const { channel, ask } = await open();
+  const callers = [channel];
+  const path = join(dirs.at(-1) ?? "", "node.sock");
+  const refused = Promise.withResolvers<string>();
+  const handlers = { onRequest: () => undefined, onNotify: () => undefined, onClose: refused.resolve };
+  for (let i = 0; i < 256; i++) callers.push(await connectChannel(path, handlers));
+  expect(await refused.promise).toContain("ended");
+  expect(await ask("hello", { token: await token("admin") })).toEqual({});
+  for (const caller of callers) caller.close();
 });

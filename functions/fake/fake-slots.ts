@@ -51,10 +51,17 @@ export class FakeSlot implements Slot, LoadedFunction {
   async load(request: LoadRequest): Promise<LoadedFunction> {
     this.request = request;
     await this.#behaviour.load?.(request);
+    // The one thing of a bundle that a fake understands.
+    if (Buffer.from(request.bundle).toString().startsWith("throw ")) {
+      this.exit("load-failed");
+      throw new MeshError("unavailable", "load failed: it threw");
+    }
     return this;
   }
 
   async runScheduled(call: ScheduledCall): Promise<void> {
+    if (this.stoppedFor !== undefined)
+      throw new MeshError("unavailable", "Cannot run a schedule: the instance ended");
     this.calls.push(call);
     await this.#behaviour.runScheduled?.(call);
   }
