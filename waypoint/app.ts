@@ -2,20 +2,16 @@
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { ServiceEntry } from "#core/routing/service-table.ts";
 import { serveAdmin } from "#host/admin/admin-server.ts";
-import { openAuthorityClient } from "#host/certificates/authority-client.ts";
 import { openCertificateKeeper } from "#host/certificates/certificate-keeper.ts";
 import type { CertificateSource } from "#host/certificates/certificate-source.ts";
 import type { Clock } from "#host/clock.ts";
 import { fileCertificates } from "#host/certificates/file-certificates.ts";
-import { controlChannelIn } from "#host/discovery/control-channel.ts";
-import type { Discovery } from "#host/discovery/open-discovery.ts";
 import { decideCaller } from "./authorize.ts";
 import { emptySnapshot, policiesOf, type Snapshot } from "./configuration.ts";
 import { Connections } from "./connections.ts";
 import { type Entrance, openEntrance } from "./entrance.ts";
 import type { Exchange } from "./exchange.ts";
 import { Exchanges } from "./exchanges.ts";
-import { followMesh } from "./follow.ts";
 import { declareGauges } from "./metrics.ts";
 import { edgeStages, makePipeline, type PipelineOptions, waypointStages } from "./pipeline.ts";
 import { Readiness } from "./readiness.ts";
@@ -53,13 +49,13 @@ interface Held {
 
 /** Builds everything; nothing is accepted yet. */
 export function openApp(self: Self, ports: AppPorts): App {
-  const { config, clock } = ports;
+  const { config, clock, log } = ports;
   const own = identityOf(self, config);
   const held: Held = { snapshot: emptySnapshot };
-  const readiness = new Readiness(clock);
+  const readiness = new Readiness(clock, (need, afterMs) => log.debug("reached", { need, afterMs }));
   const telemetry = openTelemetry(self, ports);
-  const identity = openIdentity(self, ports, { own, readiness });
-  const upstreams = openUpstreams(self, ports, identity.certificates, { telemetry, own });
+  const certificates = openCertificates(ports, { own, readiness });
+  const upstreams = openUpstreams(self, ports, certificates, { telemetry, own });
   const connections = new Connections({
     clock,
     connectionsMax: config.limits.connectionsMax,
@@ -67,8 +63,8 @@ export function openApp(self: Self, ports: AppPorts): App {
   });
   const exchanges = openExchanges(self, ports, telemetry);
   const run = pipelineOf(self, ports, { own, held, upstreams });
-  const discovery = follow(self, ports, { held, readiness, connections });
-  const admin = openAdmin(self, ports, { telemetry, readiness, held, certificates: identity.certificates });
+  follow(self, ports, { held, readiness, connections });
+  const admin = openAdmin(self, ports, { telemetry, readiness, held, certificates });
   declareGauges(telemetry.registry, {
     openRequests: () => exchanges.open,
     openConnections: () => connections.count,
@@ -77,7 +73,7 @@ export function openApp(self: Self, ports: AppPorts): App {
     spansDropped: () => telemetry.spans.dropped,
   });
   const snapshot = (): Snapshot => held.snapshot;
-  const entry = { own, connections, exchanges, run, snapshot, log: ports.log, ...identity, ...upstreams };
+  const entry = { own, connections, exchanges, run, snapshot, log, certificates, ...upstreams };
   let entrance: Entrance | undefined;
   return {
     get idleMs() {
@@ -111,58 +107,42 @@ export function openApp(self: Self, ports: AppPorts): App {
       upstreams.pool.closeIdle();
       upstreams.tunnels.close(() => true);
       upstreams.node.close();
-      discovery.close();
-      identity.close();
+      certificates.close();
+      ports.control.close();
       telemetry.spans.close();
       admin.close();
     },
   };
 }
 
-function openIdentity(
-  self: Self,
+function openCertificates(
   ports: AppPorts,
   { own, readiness }: { readonly own: SpiffeId; readonly readiness: Readiness },
-): Identity {
+): CertificateSource {
   const { log } = ports;
-  const identity =
-    ports.config.certificatesFolder === "" ? authorityIdentity(self, ports) : fileIdentity(ports);
-  identity.certificates.get(own, readyMs).then(
+  const certificates = certificatesOf(ports);
+  certificates.get(own, readyMs).then(
     () => readiness.reach("certificate"),
     (error: Error) => log.error("no certificate", { identity: own, error: error.message }),
   );
-  return identity;
+  return certificates;
 }
 
-interface Identity {
-  readonly certificates: CertificateSource;
-  close(): void;
-}
-
-/** The program's own key, signed by the authority and renewed. */
-function authorityIdentity(self: Self, { config, clock, log }: AppPorts): Identity {
-  const authority = openAuthorityClient({ channel: controlChannelIn(config.runDir, self.kind) });
-  const certificates = openCertificateKeeper({
+/** The program's own key, signed by the authority and renewed; or a folder's. */
+function certificatesOf({ config, control, clock, log }: AppPorts): CertificateSource {
+  const { authority } = control;
+  if (authority === undefined) {
+    return fileCertificates({
+      folder: config.certificatesFolder,
+      clock,
+      onFailure: (path, error) => log.warn("certificate not read", { path, error: error.message }),
+    });
+  }
+  return openCertificateKeeper({
     sign: (identity, csrPem) => authority.sign(identity, csrPem),
     clock,
     onFailure: (identity, error) => log.warn("certificate not minted", { identity, error: error.message }),
   });
-  return {
-    certificates,
-    close() {
-      certificates.close();
-      authority.close();
-    },
-  };
-}
-
-function fileIdentity({ config, clock, log }: AppPorts): Identity {
-  const certificates = fileCertificates({
-    folder: config.certificatesFolder,
-    clock,
-    onFailure: (path, error) => log.warn("certificate not read", { path, error: error.message }),
-  });
-  return { certificates, close: () => certificates.close() };
 }
 
 function openExchanges(self: Self, { config, clock }: AppPorts, telemetry: Telemetry): Exchanges {
@@ -199,18 +179,12 @@ function pipelineOf(
 
 function follow(
   self: Self,
-  { config, log }: AppPorts,
+  { control, log }: AppPorts,
   parts: { readonly held: Held; readonly readiness: Readiness; readonly connections: Connections },
-): Discovery {
+): void {
   const { held, readiness, connections } = parts;
-  return followMesh({
-    channel: controlChannelIn(config.runDir, self.kind),
-    name: `${self.namespace}/${self.name}`,
-    nodeId: `waypoint~${self.address}~${self.name}.${self.namespace}~${self.namespace}.svc.${config.trustDomain}`,
-    onState(state) {
-      if (state.kind === "synced") readiness.reach("policies");
-      if (state.kind === "disconnected") log.debug("control plane lost", { reason: state.reason });
-    },
+  control.mesh.follow(`${self.namespace}/${self.name}`, {
+    onSynced: () => readiness.reach("policies"),
     onSnapshot(snapshot) {
       held.snapshot = snapshot;
       if (snapshot.waypoint !== undefined) readiness.reach("configuration");

@@ -1,52 +1,84 @@
-/** Follows the control plane: this waypoint's configuration by its name, and every policy. What changes is told as a new snapshot. */
+/** Follows the control plane: every policy from the start, the program's own configuration once it has a name. Each change is a new snapshot. */
 import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
 import { WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
 import { readPolicy } from "#core/policy/policy.ts";
 import type { ControlChannelOptions } from "#host/discovery/control-channel.ts";
-import { type Discovery, type DiscoveryState, openDiscovery } from "#host/discovery/open-discovery.ts";
-import { watchType } from "#host/discovery/watched-type.ts";
+import { type Discovery, openDiscovery } from "#host/discovery/open-discovery.ts";
+import { typeUrlOf, watchType } from "#host/discovery/watched-type.ts";
+import type { Log } from "#host/log.ts";
 import { emptySnapshot, type Snapshot, withAuthorizations, withWaypoint } from "./configuration.ts";
 
-/** Who follows what. */
+/** Where the control plane is. */
 export interface FollowOptions {
   readonly channel: ControlChannelOptions;
-  /** `<namespace>/<gateway>`. */
-  readonly name: string;
   readonly nodeId: string;
-  readonly onSnapshot: (snapshot: Snapshot) => void;
-  readonly onState: (state: DiscoveryState) => void;
+  readonly log: Log;
 }
 
-/** Starts following; `onSnapshot` comes with each change. */
-export function followMesh(options: FollowOptions): Discovery {
-  let snapshot = emptySnapshot;
-  const take = (next: Snapshot): void => {
-    snapshot = next;
-    options.onSnapshot(next);
-  };
-  return openDiscovery({
-    channel: options.channel,
-    nodeId: options.nodeId,
-    onState: options.onState,
-    types: [
-      watchType(AuthorizationSchema, {
-        check(_, message) {
-          const policy = readPolicy(message);
-          return policy.ok ? undefined : policy.error;
-        },
-        onUpdate(changed, removed) {
-          const messages = changed.map(({ message }) => message);
-          take(withAuthorizations(snapshot, messages, removed));
-        },
-      }),
-      watchType(WaypointSchema, {
-        names: [options.name],
-        onUpdate(changed, removed) {
-          const own = changed.find(({ name }) => name === options.name);
-          if (own !== undefined) take(withWaypoint(snapshot, own.message));
-          else if (removed.includes(options.name)) take(withWaypoint(snapshot, undefined));
-        },
-      }),
-    ],
-  });
+/** Who is told; at once of what is known already. */
+export interface MeshListener {
+  onSnapshot(snapshot: Snapshot): void;
+  /** Every type has been answered once. */
+  onSynced(): void;
+}
+
+/** No resource has this name: an empty list would ask for all. */
+const nobody = "-";
+
+/** See the file's first line. */
+export class MeshFollower {
+  readonly #discovery: Discovery;
+  #snapshot = emptySnapshot;
+  #name = nobody;
+  #listener: MeshListener | undefined;
+
+  constructor({ channel, nodeId, log }: FollowOptions) {
+    this.#discovery = openDiscovery({
+      channel,
+      nodeId,
+      onState: (state) => {
+        if (state.kind === "synced") this.#listener?.onSynced();
+        if (state.kind === "disconnected") log.debug("control plane lost", { reason: state.reason });
+      },
+      types: [
+        watchType(AuthorizationSchema, {
+          check(_, message) {
+            const policy = readPolicy(message);
+            return policy.ok ? undefined : policy.error;
+          },
+          onUpdate: (changed, removed) => {
+            const messages = changed.map(({ message }) => message);
+            this.#take(withAuthorizations(this.#snapshot, messages, removed));
+          },
+        }),
+        watchType(WaypointSchema, {
+          names: [nobody],
+          onUpdate: (changed, removed) => {
+            const own = changed.find(({ name }) => name === this.#name);
+            if (own !== undefined) this.#take(withWaypoint(this.#snapshot, own.message));
+            else if (removed.includes(this.#name)) this.#take(withWaypoint(this.#snapshot, undefined));
+          },
+        }),
+      ],
+    });
+  }
+
+  /** Asks for the configuration of `<namespace>/<gateway>`; once. */
+  follow(name: string, listener: MeshListener): void {
+    this.#name = name;
+    this.#listener = listener;
+    this.#discovery.setNames(typeUrlOf(WaypointSchema), [name]);
+    listener.onSnapshot(this.#snapshot);
+    if (this.#discovery.isSynced) listener.onSynced();
+  }
+
+  /** Nothing is told any more. */
+  close(): void {
+    this.#discovery.close();
+  }
+
+  #take(next: Snapshot): void {
+    this.#snapshot = next;
+    this.#listener?.onSnapshot(next);
+  }
 }

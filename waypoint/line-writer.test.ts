@@ -6,7 +6,10 @@ import { LineWriter } from "./line-writer.ts";
 test("lines leave in batches, a sink that fails costs nothing, and what is too much is counted", async () => {
   const clock = new FakeClock();
   const written: string[] = [];
-  const lines = new LineWriter({ write: (text) => void written.push(text), flush: () => 0 }, clock);
+  const lines = new LineWriter((text) => {
+    written.push(text);
+    return Promise.resolve();
+  }, clock);
   lines.write("a\n");
   lines.write("b\n");
   clock.advance(20);
@@ -14,15 +17,7 @@ test("lines leave in batches, a sink that fails costs nothing, and what is too m
   expect(written).toEqual(["a\nb\n"]);
   for (let i = 0; i < 10_005; i++) lines.write("x\n");
   expect(lines.dropped).toBe(5);
-  const failing = new LineWriter(
-    {
-      write() {
-        throw new Error("EPIPE");
-      },
-      flush: () => 0,
-    },
-    clock,
-  );
+  const failing = new LineWriter(() => Promise.reject(new Error("EPIPE")), clock);
   failing.write("a\n");
   await failing.flush();
 });

@@ -1,11 +1,8 @@
 /** Writes whole lines to a descriptor in bounded batches, so that no request waits for its log line. */
 import type { Clock } from "#host/clock.ts";
 
-/** Where text goes: Bun's writer of a file or pipe. */
-export interface TextSink {
-  write(text: string): unknown;
-  flush(): number | Promise<number>;
-}
+/** Where text goes; resolves when it has been written. */
+export type LineSink = (text: string) => Promise<void>;
 
 /** Lines that wait at most; more are dropped and counted. */
 const linesMax = 10_000;
@@ -13,7 +10,7 @@ const delayMs = 20;
 
 /** See the file's first line. */
 export class LineWriter {
-  readonly #sink: TextSink;
+  readonly #sink: LineSink;
   readonly #clock: Clock;
   #text = "";
   #lines = 0;
@@ -22,7 +19,7 @@ export class LineWriter {
   /** Lines lost because the reader did not keep up. */
   dropped = 0;
 
-  constructor(sink: TextSink, clock: Clock) {
+  constructor(sink: LineSink, clock: Clock) {
     this.#sink = sink;
     this.#clock = clock;
   }
@@ -57,8 +54,7 @@ export class LineWriter {
 
   async #writeOut(text: string): Promise<void> {
     try {
-      this.#sink.write(text);
-      await this.#sink.flush();
+      await this.#sink(text);
     } catch {
       // The log's reader is gone; a proxy does not end for want of somebody to read its log.
     }

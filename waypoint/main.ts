@@ -5,10 +5,12 @@ import { openLog } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { type App, openApp } from "./app.ts";
 import { type Config, readConfig } from "./config.ts";
+import { openControl } from "./control.ts";
 import { liveAsGeneric } from "./generic.ts";
 import { LineWriter } from "./line-writer.ts";
 import { type AppPorts, edgeName, type Self } from "./self.ts";
 import { idleEnough } from "./sleep.ts";
+import { writeOut } from "./write-out.ts";
 
 const genericChannelFd = 3;
 
@@ -49,8 +51,17 @@ function portsOf(config: Config): AppPorts {
     write: (line) => void process.stderr.write(line),
     nowMs: () => clock.nowMs(),
   });
-  const lines = new LineWriter(Bun.stdout.writer(), clock);
-  return { config, clock, logging, log, lines, libc: openLibc(), random: Math.random };
+  const lines = new LineWriter(writeOut, clock);
+  return {
+    config,
+    clock,
+    logging,
+    log,
+    lines,
+    libc: openLibc(),
+    control: openControl(config, log),
+    random: Math.random,
+  };
 }
 
 async function live(config: Config, ports: AppPorts, apps: App[]): Promise<void> {

@@ -4,7 +4,7 @@ import { Readiness } from "./readiness.ts";
 
 test("readiness names what is missing, and rejects when its time is over", async () => {
   const clock = new FakeClock();
-  const readiness = new Readiness(clock);
+  const readiness = new Readiness(clock, () => undefined);
   readiness.reach("policies");
   expect(readiness.state()).toEqual({ ready: false, waitsFor: ["configuration", "certificate"] });
   const late = readiness.reached(100).catch((error: Error) => error.message);

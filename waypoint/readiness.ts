@@ -12,13 +12,20 @@ export class Readiness {
   readonly #waitsFor = new Set<Need>(["configuration", "policies", "certificate"]);
   readonly #reached = Promise.withResolvers<void>();
 
-  constructor(clock: Clock) {
+  readonly #onReach: (need: Need, afterMs: number) => void;
+  readonly #startedMs: number;
+
+  /** @param onReach told of each when it is there, with the time it took */
+  constructor(clock: Clock, onReach: (need: Need, afterMs: number) => void) {
     this.#clock = clock;
+    this.#onReach = onReach;
+    this.#startedMs = clock.monotonicMs();
   }
 
   /** One of them is there. */
   reach(need: Need): void {
-    this.#waitsFor.delete(need);
+    if (!this.#waitsFor.delete(need)) return;
+    this.#onReach(need, this.#clock.monotonicMs() - this.#startedMs);
     if (this.#waitsFor.size === 0) this.#reached.resolve();
   }
 

@@ -6,6 +6,7 @@ import type { Libc } from "#host/linux/libc.ts";
 import type { Log, LogLevel } from "#host/log.ts";
 import type { ListenTarget } from "#host/tunnel/tunnel-listener.ts";
 import type { Config } from "./config.ts";
+import type { Control } from "./control.ts";
 import type { LineWriter } from "./line-writer.ts";
 
 /** Who the program is. */
@@ -28,6 +29,7 @@ export interface AppPorts {
   /** The level that `log` reads at each line. */
   readonly logging: { level: LogLevel };
   readonly lines: LineWriter;
+  readonly control: Control;
   /** A number in [0, 1). */
   readonly random: () => number;
 }

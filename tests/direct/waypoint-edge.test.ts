@@ -1,10 +1,12 @@
 /** The edge and a waypoint as real processes: from a plain connection outside to an instance's tunnel. */
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { openLibc } from "#host/linux/libc.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
 import { Neighbours, revision, type ScriptedInstance } from "./waypoint-neighbours.ts";
 
 const libc = openLibc();
+// Each test starts processes of its own; on a busy machine that takes its time.
+setDefaultTimeout(30_000);
 let neighbours: Neighbours | undefined;
 afterEach(async () => {
   await neighbours?.[Symbol.asyncDispose]();

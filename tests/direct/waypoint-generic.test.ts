@@ -1,5 +1,5 @@
 /** A generic waypoint as the node runtime starts it: booted, specialised, asleep, and the next one on the same listener. */
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { closeFd, openLibc } from "#host/linux/libc.ts";
@@ -11,6 +11,8 @@ import { waitUntil } from "../support/wait-until.ts";
 import { Neighbours, revision } from "./waypoint-neighbours.ts";
 
 const libc = openLibc();
+// Each test starts processes of its own; on a busy machine that takes its time.
+setDefaultTimeout(30_000);
 let neighbours: Neighbours | undefined;
 afterEach(async () => {
   await neighbours?.[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 /** A real waypoint process among scripted neighbours: what it lets through, what it refuses, and with whom it speaks. */
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { type Authorization, AuthorizationSchema, Scope } from "#core/proto/istio/authorization_pb.js";
 import { Action } from "#core/proto/istio/authorization_pb.js";
@@ -10,6 +10,8 @@ import { waitUntil } from "../support/wait-until.ts";
 import { Neighbours, revision } from "./waypoint-neighbours.ts";
 import { exchangeRaw, openRaw } from "./waypoint-raw.ts";
 
+// Each test starts processes of its own; on a busy machine that takes its time.
+setDefaultTimeout(30_000);
 let neighbours: Neighbours | undefined;
 afterEach(async () => {
   await neighbours?.[Symbol.asyncDispose]();
@@ -208,7 +210,7 @@ test("10 000 requests through the process are split 90/10 within five standard d
   expect((counts.get("price-v1") ?? 0) + second).toBe(requests);
   // 900 is the variance of 10 000 draws of one in ten: outside of five deviations once in two million runs.
   expect(Math.abs(second - requests * 0.1)).toBeLessThan(5 * Math.sqrt(900));
-}, 30_000);
+});
 
 test("no connection: another instance is tried; when none connects 503 with Retry-After", async () => {
   const mesh = await start();
@@ -455,7 +457,7 @@ test("a slow reader holds its sender back: what the waypoint keeps stays bounded
   await waitUntil("the rest arrives", () => raw.receivedBytes > kept + (200 << 20), 20_000);
   expect(mesh.rssMb()).toBeLessThan(300);
   server.close();
-}, 30_000);
+});
 
 /** Answers a request with so many bytes, as fast as they are taken. */
 function serveEndless(totalBytes: number): {

@@ -29,6 +29,8 @@ export interface AuthorityClient {
    * @throws MeshError (rejects): `not-permitted`, `bad-input`, `unavailable`, `timeout`, `limit-reached`.
    */
   sign(identity: SpiffeId, csrPem: string): Promise<SignedChain>;
+  /** Connects ahead of the first request, for programs that wait for their part; a failure shows at that request. */
+  connect(): void;
   close(): void;
 }
 
@@ -55,6 +57,10 @@ export function openAuthorityClient(options: AuthorityClientOptions): AuthorityC
         metadata: { ImpersonatedIdentity: identity },
       });
       return readChain(identity, await ask(client, options, request));
+    },
+    connect() {
+      client ??= openControlChannel(options.channel);
+      client.waitForReady(Date.now() + (options.timeoutMs ?? 10_000), () => undefined);
     },
     close() {
       client?.close();
