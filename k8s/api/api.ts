@@ -4,6 +4,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
 import type { ObjectCheck } from "./kind.ts";
+import type { WatchLimits } from "./watch-hub.ts";
 
 /** Who asks, as its program authenticated it. */
 export interface User {
@@ -25,6 +26,8 @@ export interface ApiOptions {
   readonly definitions?: readonly Draft<KubeObject>[];
   /** What objects must keep to beyond their schemas, by the name of their definition. */
   readonly checks?: Readonly<Record<string, ObjectCheck>>;
+  /** Default those of watch-hub. */
+  readonly watchLimits?: WatchLimits;
   readonly clock: Clock;
   /** A number of [0, 1), for generated names and addresses. */
   readonly random: () => number;

@@ -41,7 +41,7 @@ export function openApi(options: ApiOptions): Api {
   );
   const queue = new JobQueue(options.clock, options.log);
   const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes));
-  const hub = new WatchHub(store.version);
+  const hub = new WatchHub(store.version, options.watchLimits);
   const context: ApiContext = {
     store,
     hub,

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { parseLabelSelector } from "./label-selector.ts";
 import type { Change } from "./object-store.ts";
-import { defaultWatchLimits, sight, WatchHub, type WatchScope } from "./watch-hub.ts";
+import { defaultWatchLimits, sight, type Watcher, WatchHub, type WatchScope } from "./watch-hub.ts";
 
 function change(version: number, more: Partial<Change> = {}): Change {
   return {
@@ -45,43 +45,52 @@ test("sight() is bounded by the namespace", () => {
   expect(sight(scope({ namespace: "other" }), change(1))).toBeUndefined();
 });
 
+function versions(watcher: Watcher | undefined, max = 100): readonly number[] {
+  return watcher?.take(max).map((seen) => seen.version) ?? [];
+}
+
 test("open() replays what came after a version, in order, and then tells what comes", async () => {
   const hub = new WatchHub(10);
   hub.publish([change(11), change(12, { resource: "secrets" }), change(13)]);
   const watcher = hub.open(scope(), 11);
-  expect(watcher?.take().map((seen) => seen.version)).toEqual([13]);
+  expect(versions(watcher)).toEqual([13]);
   const waited = watcher?.wait();
-  hub.publish([change(14)]);
+  hub.publish([change(14), change(15, { resource: "secrets" }), change(16)]);
   await waited;
-  expect(watcher?.take().map((seen) => seen.version)).toEqual([14]);
-});
-
-test("the history forgets the oldest and says from where it can be continued", () => {
-  const hub = new WatchHub(0, { ...defaultWatchLimits, historyEventsMax: 3 });
-  for (let i = 1; i <= 10; i++) hub.publish([change(i)]);
-  expect(hub.floor).toBe(7);
-  expect(hub.open(scope(), hub.floor)?.take()).toHaveLength(3);
-  const byBytes = new WatchHub(0, { ...defaultWatchLimits, historyBytesMax: 100 });
-  for (let i = 1; i <= 10; i++) byBytes.publish([change(i, { text: "x".repeat(40) })]);
-  expect(byBytes.floor).toBe(8);
+  expect(versions(watcher, 1)).toEqual([14]);
+  expect(watcher?.isBehind).toBeTrue();
+  expect(versions(watcher)).toEqual([16]);
+  expect(versions(watcher)).toEqual([]);
 });
 
 test.each([
-  ["events", { queueEventsMax: 5 }, "x"],
-  ["bytes", { queueBytesMax: 50 }, "x".repeat(10)],
-])("a watcher too far behind in %s is cut, the others are not", async (_, limits, text) => {
+  ["events", { historyEventsMax: 3 }, "x", 7],
+  ["bytes", { historyBytesMax: 100 }, "x".repeat(40), 8],
+])("the history is bounded in %s and says from where it can be continued", (_, limits, text, floor) => {
   const hub = new WatchHub(0, { ...defaultWatchLimits, ...limits });
+  for (let i = 1; i <= 10; i++) hub.publish([change(i, { text })]);
+  expect(hub.floor).toBe(floor);
+  expect(versions(hub.open(scope(), floor))).toHaveLength(10 - floor);
+});
+
+test("a watcher whose place is forgotten is cut, the others are not", async () => {
+  const hub = new WatchHub(0, { ...defaultWatchLimits, historyEventsMax: 3 });
   const slow = hub.open(scope(), 0);
   const quick = hub.open(scope(), 0);
-  for (let i = 1; i <= 6; i++) {
-    hub.publish([change(i, { text })]);
-    quick?.take();
+  const other = hub.open(scope({ resource: "secrets" }), 0);
+  expect([versions(quick), versions(other)]).toEqual([[], []]);
+  const seen: number[] = [];
+  for (let i = 1; i <= 10; i++) {
+    hub.publish([change(i)]);
+    seen.push(...versions(quick));
   }
-  expect(slow?.isOpen).toBeFalse();
-  expect(slow?.hasQueued).toBeFalse();
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(versions(slow)).toEqual([]);
+  expect([slow?.isOpen, quick?.isOpen, other?.isOpen]).toEqual([false, true, true]);
   await slow?.wait();
-  expect(quick?.isOpen).toBeTrue();
-  expect(hub.watchers).toBe(1);
+  expect(hub.watchers).toBe(2);
+  hub.publish([change(11, { resource: "secrets" })]);
+  expect(versions(other)).toEqual([11]);
 });
 
 test("only so many watch at once, and close() ends them all", () => {

@@ -1,16 +1,20 @@
-/** The newest changes, and everybody who waits for more: bounded in both, so that neither a long history nor a slow watcher grows. */
+/**
+ * The newest changes, and everybody who waits for more. There is one bounded history and no queue per watcher: each
+ * holds its place in the history, so that a slow one costs nothing, and is cut once the history has forgotten its place.
+ *
+ * The history is in memory only: a table of it would double every write, to spare each watcher one list after a
+ * restart. A watch from an older version is Expired then, one from the very last version goes on.
+ */
 import { matchesFields, type FieldSelector } from "./field-selector.ts";
 import { matchesLabels, type LabelSelector } from "./label-selector.ts";
 import type { Change } from "./object-store.ts";
 
 /** How much is kept. */
 export interface WatchLimits {
-  /** Changes kept for watches that continue from an older version. */
+  /** Changes kept; a watcher that is further behind is cut, and one that wants to continue from before is refused. */
   readonly historyEventsMax: number;
+  /** Characters of JSON in them. */
   readonly historyBytesMax: number;
-  /** Changes a watcher may be behind; one that is further behind is cut and continues from where it was. */
-  readonly queueEventsMax: number;
-  readonly queueBytesMax: number;
   /** Watchers at once. */
   readonly watchersMax: number;
 }
@@ -19,8 +23,6 @@ export interface WatchLimits {
 export const defaultWatchLimits: WatchLimits = {
   historyEventsMax: 10_000,
   historyBytesMax: 16 << 20,
-  queueEventsMax: 10_000,
-  queueBytesMax: 16 << 20,
   watchersMax: 1000,
 };
 
@@ -42,104 +44,37 @@ export interface Sighting {
 }
 
 /** One who waits for changes. */
-export class Watcher {
-  readonly scope: WatchScope;
-  readonly #limits: WatchLimits;
-  readonly #onClose: (watcher: Watcher) => void;
-  #queue: Sighting[] = [];
-  #queuedBytes = 0;
-  #wake: (() => void) | undefined;
-  #open = true;
-
-  constructor(scope: WatchScope, limits: WatchLimits, onClose: (watcher: Watcher) => void) {
-    this.scope = scope;
-    this.#limits = limits;
-    this.#onClose = onClose;
-  }
-
-  /** False once it was closed or cut. */
-  get isOpen(): boolean {
-    return this.#open;
-  }
-
-  /** Whether changes wait to be taken. */
-  get hasQueued(): boolean {
-    return this.#queue.length > 0;
-  }
-
-  /** Everything that waits; empty when nothing does. */
-  take(): readonly Sighting[] {
-    const taken = this.#queue;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    return taken;
-  }
-
-  /** Resolves when something waits or the watcher is closed. One caller at a time. */
-  wait(): Promise<void> {
-    if (!this.#open || this.#queue.length > 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  /** Queues a change if it is in scope; cuts the watcher when it is too far behind. */
-  offer(change: Change): void {
-    const sighting = sight(this.scope, change);
-    if (sighting === undefined || !this.#open) return;
-    this.#queue.push(sighting);
-    this.#queuedBytes += sighting.text.length;
-    if (this.#queue.length > this.#limits.queueEventsMax || this.#queuedBytes > this.#limits.queueBytesMax) {
-      this.close();
-      return;
-    }
-    this.wake();
-  }
-
+export interface Watcher {
+  /** False once it was closed, or cut because the history has forgotten what it has not taken. */
+  readonly isOpen: boolean;
+  /** Whether something is there to be taken. */
+  readonly isBehind: boolean;
+  /** The next changes in order, at most `max`; none when there are none. */
+  take(max: number): readonly Sighting[];
+  /** Resolves when something can be taken, on `wake`, or when it is closed. One caller at a time. */
+  wait(): Promise<void>;
   /** Lets a waiting caller look again. */
-  wake(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
-  }
-
-  /** Ends it and drops what waits; harmless when it has ended. */
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.take();
-    this.#onClose(this);
-    this.wake();
-  }
+  wake(): void;
+  /** Ends it; harmless when it has ended. */
+  close(): void;
 }
 
 /** Keeps the history and hands changes on. */
 export class WatchHub {
   readonly #limits: WatchLimits;
-  readonly #watchers = new Map<string, Set<Watcher>>();
-  #history: Change[] = [];
-  #historyStart = 0;
-  #historyBytes = 0;
-  #floor: number;
+  readonly #watchers = new Map<string, Set<OpenWatcher>>();
+  readonly #history: History;
   #count = 0;
 
   /** @param version Version of the store at the start: nothing older can be watched from. */
   constructor(version: number, limits: WatchLimits = defaultWatchLimits) {
-    this.#floor = version;
+    this.#history = new History(version, limits);
     this.#limits = limits;
   }
 
   /** Oldest version that a watch can continue from. */
   get floor(): number {
-    return this.#floor;
-  }
-
-  /** Forgets what came before a version: what an opening API did is nobody's to watch. */
-  forgetBefore(version: number): void {
-    this.#history = [];
-    this.#historyStart = 0;
-    this.#historyBytes = 0;
-    this.#floor = version;
+    return this.#history.floor;
   }
 
   /** How many watch. */
@@ -147,14 +82,17 @@ export class WatchHub {
     return this.#count;
   }
 
+  /** Forgets what came before a version: what an opening API did is nobody's to watch. */
+  forgetBefore(version: number): void {
+    this.#history.restart(version);
+  }
+
   /** Tells committed changes to all who watch. */
   publish(changes: readonly Change[]): void {
     for (const change of changes) {
-      this.#history.push(change);
-      this.#historyBytes += change.text.length;
-      for (const watcher of this.#watchers.get(scopeKey(change)) ?? []) watcher.offer(change);
+      this.#history.add(change);
+      for (const watcher of this.#watchers.get(scopeKey(change)) ?? []) watcher.notice(change);
     }
-    this.#forget();
   }
 
   /**
@@ -164,18 +102,14 @@ export class WatchHub {
   open(scope: WatchScope, after: number): Watcher | undefined {
     if (this.#count >= this.#limits.watchersMax) return undefined;
     const key = scopeKey(scope);
-    const watcher = new Watcher(scope, this.#limits, (closed) => {
+    const watcher = new OpenWatcher(scope, this.#history, after, () => {
       this.#count--;
-      this.#watchers.get(key)?.delete(closed);
+      this.#watchers.get(key)?.delete(watcher);
       if (this.#watchers.get(key)?.size === 0) this.#watchers.delete(key);
     });
     this.#count++;
     const peers = this.#watchers.get(key) ?? new Set();
     this.#watchers.set(key, peers.add(watcher));
-    for (let i = this.#historyStart; i < this.#history.length; i++) {
-      const change = this.#history[i];
-      if (change !== undefined && change.version > after && scopeKey(change) === key) watcher.offer(change);
-    }
     return watcher;
   }
 
@@ -183,27 +117,11 @@ export class WatchHub {
   close(): void {
     for (const watchers of this.#watchers.values()) for (const watcher of watchers) watcher.close();
   }
-
-  #forget(): void {
-    while (
-      this.#history.length - this.#historyStart > this.#limits.historyEventsMax ||
-      this.#historyBytes > this.#limits.historyBytesMax
-    ) {
-      const oldest = this.#history[this.#historyStart++];
-      if (oldest === undefined) break;
-      this.#historyBytes -= oldest.text.length;
-      this.#floor = oldest.version;
-    }
-    // Cut off only now and then: shifting an array by one costs its length.
-    if (this.#historyStart > 1024 && this.#historyStart * 2 > this.#history.length) {
-      this.#history = this.#history.slice(this.#historyStart);
-      this.#historyStart = 0;
-    }
-  }
 }
 
 /** What a watcher of a scope sees of a change, if anything. */
 export function sight(scope: WatchScope, change: Change): Sighting | undefined {
+  if (scope.group !== change.group || scope.resource !== change.resource) return undefined;
   if (scope.namespace !== undefined && scope.namespace !== change.namespace) return undefined;
   if (!matchesFields(scope.fields, change.name, change.namespace)) return undefined;
   const { version, text } = change;
@@ -211,6 +129,132 @@ export function sight(scope: WatchScope, change: Change): Sighting | undefined {
   const wasIn = change.type !== "ADDED" && matchesLabels(scope.labels, change.labelsBefore);
   if (isIn) return { type: wasIn ? "MODIFIED" : "ADDED", version, text };
   return wasIn ? { type: "DELETED", version, text } : undefined;
+}
+
+class OpenWatcher implements Watcher {
+  readonly #scope: WatchScope;
+  readonly #history: History;
+  readonly #onClose: () => void;
+  /** Everything up to here was taken or is not for this watcher. */
+  #position: number;
+  #isBehind = true;
+  #wake: (() => void) | undefined;
+  #isOpen = true;
+
+  constructor(...[scope, history, after, onClose]: [WatchScope, History, number, () => void]) {
+    this.#scope = scope;
+    this.#history = history;
+    this.#position = after;
+    this.#onClose = onClose;
+  }
+
+  get isOpen(): boolean {
+    if (this.#isOpen && this.#isBehind && this.#position < this.#history.floor) this.close();
+    return this.#isOpen;
+  }
+
+  get isBehind(): boolean {
+    return this.isOpen && this.#isBehind;
+  }
+
+  take(max: number): readonly Sighting[] {
+    if (!this.isBehind) return [];
+    const taken: Sighting[] = [];
+    for (const change of this.#history.after(this.#position)) {
+      this.#position = change.version;
+      const sighting = sight(this.#scope, change);
+      if (sighting !== undefined && taken.push(sighting) === max) return taken;
+    }
+    this.#isBehind = false;
+    return taken;
+  }
+
+  wait(): Promise<void> {
+    if (!this.isOpen || this.#isBehind) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** Looks at a change that was just added to the history. */
+  notice(change: Change): void {
+    if (this.#isBehind || sight(this.#scope, change) === undefined) return;
+    // One that had taken everything continues right before the change, however long nothing was for it.
+    this.#position = change.version - 1;
+    this.#isBehind = true;
+    this.wake();
+  }
+
+  wake(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#onClose();
+    this.wake();
+  }
+}
+
+/** Changes in order of their versions, the oldest forgotten. */
+class History {
+  readonly #limits: WatchLimits;
+  #changes: Change[] = [];
+  #start = 0;
+  #bytes = 0;
+  #floor: number;
+
+  constructor(floor: number, limits: WatchLimits) {
+    this.#floor = floor;
+    this.#limits = limits;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  restart(floor: number): void {
+    this.#changes = [];
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#floor = floor;
+  }
+
+  add(change: Change): void {
+    this.#changes.push(change);
+    this.#bytes += change.text.length;
+    while (
+      this.#changes.length - this.#start > this.#limits.historyEventsMax ||
+      this.#bytes > this.#limits.historyBytesMax
+    ) {
+      const oldest = this.#changes[this.#start++];
+      if (oldest === undefined) break;
+      this.#bytes -= oldest.text.length;
+      this.#floor = oldest.version;
+    }
+    // Cut off only now and then: shifting an array by one costs its length.
+    if (this.#start > 1024 && this.#start * 2 > this.#changes.length) {
+      this.#changes = this.#changes.slice(this.#start);
+      this.#start = 0;
+    }
+  }
+
+  *after(version: number): Generator<Change, void> {
+    let low = this.#start;
+    let high = this.#changes.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#changes[middle]?.version ?? 0) <= version) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low; i < this.#changes.length; i++) {
+      const change = this.#changes[i];
+      if (change !== undefined) yield change;
+    }
+  }
 }
 
 function scopeKey(scope: { readonly group: string; readonly resource: string }): string {

@@ -100,11 +100,11 @@ async function* tell(context: WatchContext, telling: Telling): AsyncGenerator<re
   try {
     for (let i = 0; i < telling.initial.length; i += batchMax) yield telling.initial.slice(i, i + batchMax);
     for (;;) {
-      const lines = watcher
-        .take()
-        .map((sighting) => ({ type: sighting.type, text: textInVersion(target, sighting.text) }));
-      for (let i = 0; i < lines.length; i += batchMax) yield lines.slice(i, i + batchMax);
-      if (watcher.hasQueued) continue;
+      const seen = watcher.take(batchMax);
+      if (seen.length > 0) {
+        yield seen.map(({ type, text }) => ({ type, text: textInVersion(target, text) }));
+        continue;
+      }
       if (!watcher.isOpen || timers.isOver) return;
       if (timers.isBookmarkDue()) yield [bookmark(target, context.store.version, undefined)];
       else await watcher.wait();
