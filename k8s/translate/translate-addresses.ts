@@ -23,21 +23,21 @@ import {
   type WaypointPlace,
 } from "./mesh-index.ts";
 import type { ServiceObject } from "../model/core-objects.ts";
-import { functionLabel, type InstanceObject, tunnelPort } from "./mesh-objects.ts";
+import { functionLabel, type InstanceObject, type MeshSettings, tunnelPort } from "./mesh-objects.ts";
 import { selectorKeysForWorkload } from "./policy-keys.ts";
 import { revisionLabels } from "./translate-templates.ts";
 
 /** Istio's name of the one cluster there is. */
 const clusterId = "Kubernetes";
 
-/** Every service and workload. */
+/** Every service and workload but the mesh's own. */
 export function translateAddresses(index: MeshIndex): Map<string, Address> {
   const addresses = new Map<string, Address>();
   for (const service of index.services.values()) {
     const message = translateService(index, service);
     addresses.set(`${message.namespace}/${message.hostname}`, asAddress({ case: "service", value: message }));
   }
-  for (const workload of [...instanceWorkloads(index), ...meshWorkloads(index)]) {
+  for (const workload of [...instanceWorkloads(index), ...waypointWorkloads(index)]) {
     addresses.set(workload.uid, asAddress({ case: "workload", value: workload }));
   }
   return addresses;
@@ -88,7 +88,7 @@ interface WorkloadFacts {
   readonly address: IpAddress;
 }
 
-function baseWorkload(index: MeshIndex, facts: WorkloadFacts): Workload {
+function baseWorkload(settings: MeshSettings, facts: WorkloadFacts): Workload {
   const { name, namespace, serviceAccount, address } = facts;
   return create(WorkloadSchema, {
     uid: `${clusterId}//Pod/${namespace}/${name}`,
@@ -97,8 +97,8 @@ function baseWorkload(index: MeshIndex, facts: WorkloadFacts): Workload {
     serviceAccount,
     addresses: [ipBytes(address)],
     tunnelProtocol: TunnelProtocol.HBONE,
-    trustDomain: index.settings.trustDomain,
-    node: index.settings.node,
+    trustDomain: settings.trustDomain,
+    node: settings.node,
     canonicalName: name,
     canonicalRevision: "latest",
     workloadName: name,
@@ -118,7 +118,7 @@ function instanceWorkload(index: MeshIndex, instance: InstanceObject): Workload[
   const revision = index.revisions.get(`${namespace}/${instance.revision}`);
   const address = parseIp(instance.address);
   if (revision === undefined || !address.ok) return [];
-  const workload = baseWorkload(index, {
+  const workload = baseWorkload(index.settings, {
     name,
     namespace,
     serviceAccount: revision.spec.serviceAccountName,
@@ -140,24 +140,27 @@ function instanceWorkload(index: MeshIndex, instance: InstanceObject): Workload[
   return [workload];
 }
 
-/** The mesh's own: waypoints, the edge and the node's ztunnel, so that proxies know whom they meet by address. */
-function meshWorkloads(index: MeshIndex): Workload[] {
-  const { rootNamespace, nodeAddress, edgeAddress } = index.settings;
-  const own: readonly (readonly [string, string])[] = [
-    ["node", nodeAddress],
-    ["edge", edgeAddress],
-  ];
-  const workloads = [...index.waypoints.values()].map(({ namespace, name, address }) =>
-    baseWorkload(index, { name, namespace, serviceAccount: name, address }),
+function waypointWorkloads({ waypoints, settings }: MeshIndex): Workload[] {
+  return [...waypoints.values()].map(({ namespace, name, address }) =>
+    baseWorkload(settings, { name, namespace, serviceAccount: name, address }),
   );
-  for (const [name, text] of own) {
-    const address = parseIp(text);
-    if (!address.ok) continue;
-    workloads.push(
-      baseWorkload(index, { name, namespace: rootNamespace, serviceAccount: name, address: address.value }),
-    );
-  }
-  return workloads;
+}
+
+/** The edge and the node's ztunnel as workloads, so that proxies know whom they meet by address. */
+export function translateOwnWorkloads(settings: MeshSettings): Map<string, Address> {
+  const own: readonly (readonly [string, string])[] = [
+    ["node", settings.nodeAddress],
+    ["edge", settings.edgeAddress],
+  ];
+  return new Map(
+    own.flatMap(([name, text]): [string, Address][] => {
+      const address = parseIp(text);
+      if (!address.ok) return [];
+      const facts = { name, namespace: settings.rootNamespace, serviceAccount: name, address: address.value };
+      const workload = baseWorkload(settings, facts);
+      return [[workload.uid, asAddress({ case: "workload", value: workload })]];
+    }),
+  );
 }
 
 function asAddress(type: Address["type"]): Address {

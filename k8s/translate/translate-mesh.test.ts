@@ -13,8 +13,9 @@ import {
   waypointObject,
 } from "../../tests/support/kube-objects.ts";
 import type { MeshObjects } from "./mesh-objects.ts";
-import { translateMesh } from "./translate-mesh.ts";
+import { MeshTranslator } from "./mesh-translator.ts";
 
+const translateMesh = (objects: MeshObjects) => new MeshTranslator().translate(objects);
 const price = functionObject("price", { revision: "v2" });
 const v1 = revisionObject(price, true, "v1");
 const v2 = revisionObject(price, true, "v2");
@@ -309,4 +310,23 @@ test.each<[string, object, number]>([
 ])("a route's parent: %s", (_, ref, routesWanted) => {
   const routes = [routeObject("r", { parentRefs: [ref as never], rules: [rule([path("PathPrefix", "/")])] })];
   expect(waypointOf({ routes }).services[0]?.routes).toHaveLength(routesWanted);
+});
+
+test("a namespace of which nothing changed keeps its very resources; the root's policies reach them all", () => {
+  const translator = new MeshTranslator();
+  const other = functionObject("far", { revision: "v1" });
+  const inOther = { ...other, metadata: { ...other.metadata, namespace: "other" } };
+  const revision = revisionObject(other, true);
+  const farRevision = { ...revision, metadata: { ...revision.metadata, namespace: "other" } };
+  const objects = mesh({ ...base, functions: [price, inOther], revisions: [v1, v2, farRevision] });
+  const first = translator.translate(objects);
+  const second = translator.translate({ ...objects, policies: [policyObject("p", {})] });
+  expect(second.templates.get("other/far-v1")).toBe(first.templates.get("other/far-v1") as never);
+  expect(second.waypoints.get("lambient-system/edge")).toEqual(first.waypoints.get("lambient-system/edge"));
+  expect(second.templates.get("shop/price-v1")?.authorizationPolicies).toEqual(["shop/p"]);
+  const root = policyObject("root", {}, "lambient-system");
+  const third = translator.translate({ ...objects, policies: [root] });
+  expect([...third.policies.keys()]).toEqual(["lambient-system/root"]);
+  for (const name of ["other/far-v1", "shop/price-v1"])
+    expect(third.templates.get(name)?.authorizationPolicies).toEqual(["lambient-system/root"]);
 });

@@ -1,13 +1,13 @@
-/** The whole mesh, from objects to the four types that discovery serves; pure, and the one entrance of this folder. */
-import { type Authorization } from "#core/proto/istio/authorization_pb.js";
+/** The mesh, from objects to the four types that discovery serves; pure, and the one entrance of this folder. */
+import type { Authorization } from "#core/proto/istio/authorization_pb.js";
 import type { Address } from "#core/proto/istio/workload_pb.js";
-import type { RevisionTemplate, Waypoint } from "#core/proto/lambient/discovery_pb.js";
-import { indexMesh, type MeshIndex } from "./mesh-index.ts";
-import type { MeshObjects } from "./mesh-objects.ts";
-import { translateAddresses } from "./translate-addresses.ts";
+import type { RevisionTemplate, RoutedService, Waypoint } from "#core/proto/lambient/discovery_pb.js";
+import { indexMesh } from "./mesh-index.ts";
+import type { MeshObjects, MeshSettings } from "./mesh-objects.ts";
+import { translateAddresses, translateOwnWorkloads } from "./translate-addresses.ts";
 import { translatePolicy } from "./translate-policy.ts";
 import { translateTemplates } from "./translate-templates.ts";
-import { translateWaypoints } from "./translate-waypoints.ts";
+import { translateEdge, translateEdgeServices, translateWaypoints } from "./translate-waypoints.ts";
 
 /** Resources by type and name. */
 export interface MeshResources {
@@ -17,22 +17,43 @@ export interface MeshResources {
   readonly waypoints: ReadonlyMap<string, Waypoint>;
 }
 
-/** Translates everything. */
-export function translateMesh(objects: MeshObjects): MeshResources {
+/** Those of one namespace, and its part of the edge. */
+export interface NamespaceResources extends MeshResources {
+  readonly edgeServices: readonly RoutedService[];
+}
+
+/** Translates one namespace. @param objects its own, with the root namespace's policies */
+export function translateNamespace(namespace: string, objects: MeshObjects): NamespaceResources {
   const index = indexMesh(objects);
   return {
     addresses: translateAddresses(index),
-    policies: translatePolicies(index),
+    policies: translatePolicies(namespace, objects),
     templates: translateTemplates(index),
     waypoints: translateWaypoints(index),
+    edgeServices: translateEdgeServices(index),
   };
 }
 
-function translatePolicies({ objects, settings }: MeshIndex): Map<string, Authorization> {
+/** Translates what is the mesh's own: its workloads, and the edge over all namespaces' services. */
+export function translateOwn(settings: MeshSettings, edgeServices: readonly RoutedService[]): MeshResources {
+  return {
+    addresses: translateOwnWorkloads(settings),
+    policies: new Map(),
+    templates: new Map(),
+    waypoints: new Map([[`${settings.rootNamespace}/edge`, translateEdge(settings, edgeServices)]]),
+  };
+}
+
+function translatePolicies(
+  namespace: string,
+  { policies, settings }: MeshObjects,
+): Map<string, Authorization> {
   return new Map(
-    objects.policies.flatMap((policy): [string, Authorization][] => {
-      const { key, message } = translatePolicy(policy, settings);
-      return message === undefined ? [] : [[key, message]];
-    }),
+    policies
+      .filter(({ metadata }) => metadata.namespace === namespace)
+      .flatMap((policy): [string, Authorization][] => {
+        const { key, message } = translatePolicy(policy, settings);
+        return message === undefined ? [] : [[key, message]];
+      }),
   );
 }

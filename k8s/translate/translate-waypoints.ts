@@ -19,13 +19,13 @@ import {
   type WaypointPlace,
 } from "./mesh-index.ts";
 import type { ServiceObject } from "../model/core-objects.ts";
-import { functionLabel } from "./mesh-objects.ts";
+import { functionLabel, type MeshSettings } from "./mesh-objects.ts";
 import { keysForTarget, keysForWorkload } from "./policy-keys.ts";
 import { serviceBackend } from "./translate-backends.ts";
 import { translateRoutes } from "./translate-routes.ts";
 import { revisionLabels } from "./translate-templates.ts";
 
-/** Every waypoint's configuration as `<namespace>/<gateway>`, and the edge's. */
+/** Every waypoint's configuration as `<namespace>/<gateway>`. */
 export function translateWaypoints(index: MeshIndex): Map<string, Waypoint> {
   const waypoints = new Map<string, Waypoint>();
   const byWaypoint = Map.groupBy(index.services.values(), (service) => {
@@ -35,7 +35,6 @@ export function translateWaypoints(index: MeshIndex): Map<string, Waypoint> {
   for (const [key, place] of index.waypoints) {
     waypoints.set(key, translateWaypoint(index, place, byWaypoint.get(key) ?? []));
   }
-  waypoints.set(`${index.settings.rootNamespace}/edge`, translateEdge(index));
   return waypoints;
 }
 
@@ -60,19 +59,24 @@ function translateWaypoint(
 }
 
 /** The edge sends to services through their waypoints, which decide; it has no policies of its own. */
-function translateEdge(index: MeshIndex): Waypoint {
-  const { settings } = index;
-  const services = [...index.services.values()].filter(({ metadata }) =>
-    index.functions.has(`${metadata.namespace}/${metadata.labels?.[functionLabel]}`),
-  );
+export function translateEdge(settings: MeshSettings, services: readonly RoutedService[]): Waypoint {
   return create(WaypointSchema, {
     namespace: settings.rootNamespace,
     name: "edge",
     serviceAccount: "edge",
     trustDomain: settings.trustDomain,
     edge: true,
-    services: services.map((service) => edgeService(index, service)),
+    services: [...services],
   });
+}
+
+/** The functions' services as the edge has them. */
+export function translateEdgeServices(index: MeshIndex): readonly RoutedService[] {
+  return [...index.services.values()]
+    .filter(({ metadata }) =>
+      index.functions.has(`${metadata.namespace}/${metadata.labels?.[functionLabel]}`),
+    )
+    .map((service) => edgeService(index, service));
 }
 
 function edgeService(index: MeshIndex, service: ServiceObject): RoutedService {

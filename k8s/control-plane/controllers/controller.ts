@@ -19,7 +19,8 @@ import {
   type MeshSettings,
   waypointClass,
 } from "../../translate/mesh-objects.ts";
-import { translateMesh } from "../../translate/translate-mesh.ts";
+import { MeshTranslator } from "../../translate/mesh-translator.ts";
+import type { MeshResources } from "../../translate/translate-mesh.ts";
 import type { IdentityFacts } from "../authority/decide-identity.ts";
 import type { ReleaseKey } from "../authority/release-key.ts";
 import type { ResourceSet } from "../discovery/resource-set.ts";
@@ -63,6 +64,7 @@ export interface Controller {
 /** Starts the loop. */
 export function openController(options: ControllerOptions): Controller {
   const { clock, log, metrics, settings, releaseKey } = options;
+  const translator = new MeshTranslator();
   let isPublished = false;
   const synced = Promise.withResolvers<void>();
 
@@ -71,7 +73,7 @@ export function openController(options: ControllerOptions): Controller {
   const publish = makePaced(clock, () => {
     if (!watch.isSynced) return;
     const startedMs = clock.monotonicMs();
-    publishResources(options.resources, objects());
+    publishResources(options.resources, translator.translate(objects()));
     isPublished = true;
     synced.resolve();
     metrics.translations.add();
@@ -134,8 +136,10 @@ function rememberVerdicts(verify: Verify): Verify {
 const verdictsMax = 1000;
 
 /** All four in one turn, so that what belongs together is sent together; the order is the streams' business. */
-function publishResources(resources: ResourceSet, objects: MeshObjects): void {
-  const { policies, templates, addresses, waypoints } = translateMesh(objects);
+function publishResources(
+  resources: ResourceSet,
+  { policies, templates, addresses, waypoints }: MeshResources,
+): void {
   resources.replace(AuthorizationSchema, policies);
   resources.replace(RevisionTemplateSchema, templates);
   resources.replace(AddressSchema, addresses);

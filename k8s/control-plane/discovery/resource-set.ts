@@ -8,6 +8,11 @@ export interface ServedResource {
   readonly bytes: Uint8Array;
 }
 
+/** The message is kept beside its bytes only to tell that the very same one was given again. */
+interface HeldResource extends ServedResource {
+  readonly message: unknown;
+}
+
 /** What one change touched. */
 export interface ResourceChange {
   readonly typeUrl: string;
@@ -17,7 +22,7 @@ export interface ResourceChange {
 
 /** Resources by type URL and name, with listeners for their changes. */
 export class ResourceSet {
-  readonly #types = new Map<string, Map<string, ServedResource>>();
+  readonly #types = new Map<string, Map<string, HeldResource>>();
   readonly #listeners = new Set<(change: ResourceChange) => void>();
 
   /** Everything of a type. */
@@ -30,18 +35,19 @@ export class ResourceSet {
     return new Map([...this.#types].map(([typeUrl, held]) => [typeUrl, held.size]));
   }
 
-  /** Makes the messages given all that there is of their type. Equal content is no change. @returns how many changed. */
+  /** Makes the messages given all that there is of their type. Equal content is no change, and a message that was given before is not even read. @returns how many changed. */
   replace<Desc extends DescMessage>(schema: Desc, messages: ReadonlyMap<string, MessageShape<Desc>>): number {
     const typeUrl = `type.googleapis.com/${schema.typeName}`;
-    const held = this.#types.get(typeUrl) ?? new Map<string, ServedResource>();
+    const held = this.#types.get(typeUrl) ?? new Map<string, HeldResource>();
     this.#types.set(typeUrl, held);
     const changed: string[] = [];
     for (const [name, message] of messages) {
+      const before = held.get(name);
+      if (before?.message === message) continue;
       const bytes = toBinary(schema, message);
       const version = Bun.hash(bytes).toString(16);
-      if (held.get(name)?.version === version) continue;
-      held.set(name, { name, version, bytes });
-      changed.push(name);
+      held.set(name, { name, version, bytes, message });
+      if (before?.version !== version) changed.push(name);
     }
     const removed = [...held.keys()].filter((name) => !messages.has(name));
     for (const name of removed) held.delete(name);
@@ -51,9 +57,9 @@ export class ResourceSet {
 
   /** Sets one resource from bytes as they are, readable or not: for tests of what clients refuse. */
   putBytes(typeUrl: string, name: string, bytes: Uint8Array): void {
-    const held = this.#types.get(typeUrl) ?? new Map<string, ServedResource>();
+    const held = this.#types.get(typeUrl) ?? new Map<string, HeldResource>();
     this.#types.set(typeUrl, held);
-    held.set(name, { name, version: Bun.hash(bytes).toString(16), bytes });
+    held.set(name, { name, version: Bun.hash(bytes).toString(16), bytes, message: undefined });
     this.#tell({ typeUrl, changed: [name], removed: [] });
   }
 

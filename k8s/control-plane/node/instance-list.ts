@@ -39,7 +39,9 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
   const set = (next: readonly InstanceReport[]): void => {
     const nextText = JSON.stringify(next);
     if (nextText === text) return;
-    instances = next;
+    // An instance that is as it was stays the same object: what is made of it is then not made anew.
+    const before = new Map(instances.map((each) => [JSON.stringify(each), each]));
+    instances = next.map((each) => before.get(JSON.stringify(each)) ?? each);
     text = nextText;
     onChange();
   };
