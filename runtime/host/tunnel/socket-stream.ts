@@ -65,9 +65,11 @@ export function connectStream(dial: TunnelDial, options: ConnectOptions = {}): P
   const { promise, resolve, reject } = Promise.withResolvers<SocketStream>();
   const timeoutMs = options.timeoutMs ?? connectTimeoutMs;
   let connecting: Socket<TcpStream> | undefined;
+  let isLate = false;
   const timer = (options.clock ?? systemClock).after(timeoutMs, () => {
-    connecting?.terminate();
+    isLate = true;
     reject(new TunnelError("timeout", `Cannot connect within ${timeoutMs} ms`));
+    connecting?.terminate();
   });
   const fail = (cause: unknown): void => {
     timer.cancel();
@@ -83,7 +85,8 @@ export function connectStream(dial: TunnelDial, options: ConnectOptions = {}): P
     ...streamHandler,
     open(opened) {
       connecting = opened;
-      if (isConnected(opened)) succeed(opened);
+      if (isLate) opened.terminate();
+      else if (isConnected(opened)) succeed(opened);
       else opened.pause();
     },
     // An adopted socket is "open" while still connecting; it can be written to, and asked for its peer, once it is connected.
