@@ -577,6 +577,7 @@ describe("spawn", () => {
       [1, a.theirs],
       [3, a.theirs],
       [a.theirs < 60 ? a.theirs : 60, a.theirs],
+      [63, a.theirs],
     ]);
     const child = spawnChild(libc, poller, {
       executable: "/bin/bash",

@@ -1,6 +1,8 @@
 /**
  * The birth of a process as a list of system calls which the child makes one after the other; the last one turns it into its program.
  * The parent's thread never changes its own namespaces, so no helper thread of the engine can be caught in a wrong one.
+ * While it is being born a child shares the parent's memory; one that changes its user marks that memory as not to be dumped,
+ * so a parent that bears sandboxes leaves no core file.
  */
 import { LinuxError } from "./errno.ts";
 import { checked, type Libc } from "./libc.ts";

@@ -47,6 +47,8 @@ export const signals = { interrupt: 2, kill: 9, terminate: 15 } as const;
 
 /** Descriptors below this number can be asked for in a child. */
 const targetsMax = 64;
+/** Sources lie above, with room for the range that is closed between. */
+const sourcesFrom = targetsMax + 1;
 const closeOnExec = 0o2000000;
 const duplicateFrom = 1030; // F_DUPFD_CLOEXEC
 const emptyPath = 0x1000;
@@ -138,7 +140,7 @@ function reap(libc: Libc, pidfd: number): ExitStatus | undefined {
 }
 
 function hold(libc: Libc, held: number[], fd: number): number {
-  const high = checked("Cannot copy a descriptor", libc.attempt("fcntl", fd, duplicateFrom, targetsMax));
+  const high = checked("Cannot copy a descriptor", libc.attempt("fcntl", fd, duplicateFrom, sourcesFrom));
   closeFd(libc, fd);
   held.push(high);
   return high;
@@ -153,7 +155,7 @@ function copyHigh(libc: Libc, held: number[], target: number, source: number): n
     "fcntl",
     source,
     duplicateFrom,
-    targetsMax,
+    sourcesFrom,
   );
   held.push(high);
   return high;
