@@ -355,6 +355,12 @@ test("tokens open what is their program's and nothing else; spans outlive the pr
   });
   expect(node.logQueries.at(-1)).toEqual({ namespace: "shop", function: "web", tailLines: 5 });
 
+  const followed = await plane.fetch("admin", "/lambient/v1/logs?namespace=shop&function=web&follow=true");
+  const reader = (followed.body ?? new ReadableStream()).getReader();
+  const { value } = (await reader.read()) as { value?: Uint8Array };
+  expect(new TextDecoder().decode(value).split("\n")[0]).toBe('{"text":"hello"}');
+  await reader.cancel();
+
   const traceId = "a".repeat(32);
   const exporter = openSpanExporter({
     resource: { service: "waypoint", instance: "w-1" },
