@@ -116,7 +116,7 @@ test.each([
         ended.abort();
         api.close();
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   },
   60_000,

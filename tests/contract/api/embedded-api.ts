@@ -92,7 +92,8 @@ function userOf(request: Request): User | undefined {
   return [adminUser, nodeUser, strangerUser].find((known) => known.token === token)?.user;
 }
 
-function serverCertificate(): { keyPem: string; certificatePem: string; caPem: string } {
+/** A certificate for `localhost` and `lambient.local`, and the authority that signed it. */
+export function serverCertificate(): { keyPem: string; certificatePem: string; caPem: string } {
   const nowMs = Date.now();
   const issuer = openIssuer(createRoot("test", nowMs - 60_000, nowMs + 3_600_000));
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

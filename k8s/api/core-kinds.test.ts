@@ -1,0 +1,218 @@
+/** What built-in kinds refuse and fill in, asked of an API that serves them. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { systemClock } from "#host/clock.ts";
+import { KubeError } from "#host/kube/kube-error.ts";
+import type { KubeObject, ResourceType } from "#host/kube/object.ts";
+import { silentLog } from "#host/log.ts";
+import { secretResource } from "#host/kube/known-resources.ts";
+import {
+  configMapResource,
+  endpointSliceResource,
+  namespaceResource,
+  serviceResource,
+} from "../model/core-objects.ts";
+import { openApi } from "./open-api.ts";
+
+const api = openApi({
+  dataFile: ":memory:",
+  clock: systemClock,
+  random: Math.random,
+  log: silentLog,
+  serviceRange: "10.96.0.0/28",
+});
+afterAll(() => api.close());
+
+type Loose = KubeObject & { readonly [field: string]: unknown };
+
+/** What an attempt was refused for: its fields, or its message. */
+async function refusalOf(attempt: Promise<unknown>): Promise<unknown> {
+  try {
+    await attempt;
+    return "nothing";
+  } catch (error) {
+    if (!(error instanceof KubeError)) throw error;
+    return error.status.details?.causes?.map((cause) => cause.field) ?? error.message;
+  }
+}
+
+async function create(type: ResourceType, body: object): Promise<Loose> {
+  const { metadata, ...rest } = body as { metadata?: object };
+  const draft = {
+    metadata: { generateName: "x-", ...(type.namespaced ? { namespace: "default" } : {}), ...metadata },
+    ...rest,
+  };
+  return (await api.client.create(type, draft)) as Loose;
+}
+
+async function patch(type: ResourceType, object: Loose, value: object): Promise<Loose> {
+  return (await api.client.patch(type, object.metadata, { kind: "merge", value })) as Loose;
+}
+
+const owner = { apiVersion: "v1", kind: "A", name: "a", uid: "u" };
+
+describe("metadata", () => {
+  const rows: readonly [what: string, metadata: object, field: string][] = [
+    ["a name that is no string", { name: 5 }, "metadata.name"],
+    ["a name that is too long", { name: "a".repeat(254) }, "metadata.name"],
+    ["a stem that is no string", { name: "a", generateName: {} }, "metadata.generateName"],
+    ["labels that are no object", { labels: "a" }, "metadata.labels"],
+    ["a label that is no string", { labels: { a: 1 } }, "metadata.labels.a"],
+    ["a label's name with a space", { labels: { "a b": "c" } }, "metadata.labels"],
+    ["a label's value with a space", { labels: { a: "b c" } }, "metadata.labels"],
+    ["an annotation's name with a space", { annotations: { "a b": "c" } }, "metadata.annotations"],
+    ["annotations that are too large", { annotations: { a: "x".repeat(300_000) } }, "metadata.annotations"],
+    ["owners that are no array", { ownerReferences: {} }, "metadata.ownerReferences"],
+    ["an owner without a uid", { ownerReferences: [{ ...owner, uid: "" }] }, "metadata.ownerReferences.uid"],
+    [
+      "two controllers",
+      {
+        ownerReferences: [
+          { ...owner, controller: true },
+          { ...owner, uid: "v", controller: true },
+        ],
+      },
+      "metadata.ownerReferences",
+    ],
+    ["finalizers that are no array", { finalizers: "a" }, "metadata.finalizers"],
+    ["a finalizer with a space", { finalizers: ["a b"] }, "metadata.finalizers"],
+  ];
+  test.each(rows)("%s is refused", async (_, metadata, field) => {
+    expect(await refusalOf(create(configMapResource, { metadata }))).toEqual([field]);
+  });
+
+  test("empty maps and lists are left out", async () => {
+    const metadata = {
+      name: "empty",
+      generateName: "",
+      labels: {},
+      annotations: {},
+      finalizers: [],
+      ownerReferences: [],
+    };
+    const made = await create(configMapResource, { metadata });
+    expect(Object.keys(made.metadata).sort((a, b) => (a < b ? -1 : 1))).toEqual([
+      "creationTimestamp",
+      "name",
+      "namespace",
+      "resourceVersion",
+      "uid",
+    ]);
+  });
+});
+
+describe("namespaces", () => {
+  test("keep their finalizer and their own name's label", async () => {
+    const made = await create(namespaceResource, { metadata: { name: "kept" }, spec: { finalizers: [] } });
+    const patched = await patch(namespaceResource, made, {
+      metadata: { labels: { "kubernetes.io/metadata.name": "other", a: "b" } },
+      spec: { finalizers: [] },
+    });
+    expect(patched["spec"]).toEqual({ finalizers: ["kubernetes"] });
+    expect(patched.metadata.labels).toEqual({ "kubernetes.io/metadata.name": "kept", a: "b" });
+  });
+
+  test("are named as DNS labels", async () => {
+    expect(await refusalOf(create(namespaceResource, { metadata: { name: "a.b" } }))).toEqual([
+      "metadata.name",
+    ]);
+  });
+
+  test.each(["default", "kube-system", "lambient-system"])("%s stays", async (name) => {
+    const refusal = await refusalOf(api.client.delete(namespaceResource, { name }));
+    expect(refusal).toBe(`namespaces "${name}" is forbidden: this namespace may not be deleted`);
+  });
+});
+
+describe("services", () => {
+  const one = [{ port: 80 }];
+  test.each([
+    [{ type: "LoadBalancer", ports: one }, ["spec.type"]],
+    [{ ports: [{ port: 80, targetPort: 0 }] }, ["spec.ports[0].targetPort"]],
+    [{ ports: [{ port: 80, targetPort: "UPPER" }] }, ["spec.ports[0].targetPort"]],
+    [{ ports: [{ port: 80, nodePort: 30_000 }] }, ["spec.ports[0].nodePort"]],
+    [
+      {
+        ports: [
+          { port: 80, name: "a" },
+          { port: 81, name: "a" },
+        ],
+      },
+      ["spec.ports[1].name"],
+    ],
+    [
+      {
+        ports: [
+          { port: 80, name: "a" },
+          { port: 80, name: "b" },
+        ],
+      },
+      ["spec.ports[1]"],
+    ],
+    [{ ports: [{ port: 80, protocol: "ICMP" }] }, ["spec.ports[0].protocol"]],
+    [{ ports: one, clusterIP: "not-an-address" }, ["spec.clusterIPs"]],
+    [{ ports: one, clusterIP: "10.97.0.1" }, ["spec.clusterIPs"]],
+  ])("with %j are refused", async (spec, want) => {
+    expect(await refusalOf(create(serviceResource, { metadata: { generateName: "s-" }, spec }))).toEqual(
+      want,
+    );
+  });
+
+  test("by another name have no address, and get one when they stop being that", async () => {
+    const spec = { type: "ExternalName", externalName: "example.com" };
+    const made = await create(serviceResource, { metadata: { name: "outside" }, spec });
+    expect(made["spec"]).toEqual({ ...spec, sessionAffinity: "None" });
+    const inside = await patch(serviceResource, made, {
+      spec: { type: "ClusterIP", externalName: null, ports: one },
+    });
+    expect(inside["spec"]).toMatchObject({ clusterIP: expect.stringMatching(/^10\.96\.0\./) });
+    const again = await patch(serviceResource, inside, { spec });
+    expect(again["spec"]).not.toHaveProperty("clusterIP");
+  });
+
+  test("are refused when the range is full", async () => {
+    const attempts = Array.from({ length: 20 }, (_, i) =>
+      refusalOf(create(serviceResource, { metadata: { name: `full-${i}` }, spec: { ports: one } })),
+    );
+    const refusals = await Promise.all(attempts);
+    expect(refusals).toContainEqual(["spec.clusterIPs"]);
+    expect(refusals).toContain("nothing");
+    // The nameserver's address is nobody's by chance.
+    const { items } = await api.client.list(serviceResource);
+    expect(items.map((item) => item.spec.clusterIP)).not.toContain("10.96.0.10");
+  });
+});
+
+describe("secrets and config maps", () => {
+  test.each([
+    [secretResource, { data: { a: "not base64!" } }, ["data.a"]],
+    [secretResource, { data: { "a b": "" } }, ["data[a b]"]],
+    [secretResource, { type: "kubernetes.io/tls", data: { "tls.crt": "" } }, ["data[tls.key]"]],
+    [configMapResource, { data: { "..": "" } }, ["data[..]"]],
+    [configMapResource, { data: { a: 1 } }, ["data.a"]],
+    [configMapResource, { binaryData: { a: "?" } }, ["binaryData.a"]],
+  ])("%# are refused", async (type, body, want) => {
+    expect(await refusalOf(create(type, body))).toEqual(want);
+  });
+
+  test("a secret's type stays", async () => {
+    const made = await create(secretResource, { type: "Opaque" });
+    expect(await refusalOf(patch(secretResource, made, { type: "other" }))).toEqual(["type"]);
+    expect((await patch(secretResource, made, { type: null }))["type"]).toBe("Opaque");
+  });
+
+  test("what is immutable stays so", async () => {
+    const made = await create(configMapResource, { immutable: true, data: { a: "1" } });
+    expect(await refusalOf(patch(configMapResource, made, { data: { a: "2" } }))).toEqual(["data"]);
+    expect(await refusalOf(patch(configMapResource, made, { immutable: false }))).toEqual(["immutable"]);
+  });
+});
+
+test("endpoint slices are kept and checked", async () => {
+  const slice = { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80 }] };
+  const made = await create(endpointSliceResource, slice);
+  expect(made["ports"]).toEqual([{ port: 80, protocol: "TCP" }]);
+  expect(made.metadata.generation).toBe(1);
+  expect(await refusalOf(create(endpointSliceResource, { ...slice, addressType: "X" }))).toEqual([
+    "addressType",
+  ]);
+});
