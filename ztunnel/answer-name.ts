@@ -21,7 +21,12 @@ export interface NameServer {
   readonly workload: LocalWorkload;
   readonly upstream: DnsUpstream;
   readonly names: OutsideNames;
+  /** Its queries that wait for others' answers. */
+  waiting: number;
 }
+
+/** Queries of one workload that may wait for others' answers; names of the mesh are answered all the same. */
+const waitingMax = 64;
 
 /** The largest answer by TCP. */
 const tcpBytesMax = 65_535;
@@ -69,16 +74,18 @@ interface Forwarded {
 
 async function askOthers(
   { metrics, clock, log }: Parts,
-  { upstream, names }: NameServer,
+  server: NameServer,
   { query, message, transport, labels }: Forwarded,
 ): Promise<Uint8Array> {
+  if (server.waiting >= waitingMax) return formatRefusal(query, responseCode.serverFailure);
+  server.waiting++;
   metrics.dnsUpstreamRequests(labels).add();
   const startedMs = clock.monotonicMs();
   try {
-    const answer = await upstream.ask(query, message, transport);
+    const answer = await server.upstream.ask(query, message, transport);
     metrics.dnsUpstreamSeconds(labels).observe((clock.monotonicMs() - startedMs) / 1000);
     const read = parseAnswer(answer);
-    if (read !== undefined) names.record(query.name, read.addresses);
+    if (read !== undefined) server.names.record(query.name, read.addresses);
     return answer;
   } catch (error) {
     metrics.dnsUpstreamFailures(labels).add();
@@ -88,6 +95,8 @@ async function askOthers(
       code: meshErrorCode(error),
     });
     return formatRefusal(query, responseCode.serverFailure);
+  } finally {
+    server.waiting--;
   }
 }
 

@@ -42,6 +42,9 @@ export class ConnectionLedger {
   #recheck: Timer | undefined;
   /** Connections that are decided and not yet live. */
   pending = 0;
+  connectionsEnded = 0;
+  /** As far as it was counted, in both directions. */
+  bytesCarried = 0;
 
   constructor(options: LedgerOptions) {
     this.#options = options;

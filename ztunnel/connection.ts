@@ -68,6 +68,7 @@ export class Connection {
     this.#countBytes(end.bytesFromA, end.bytesFromB);
     this.#series?.closed.add();
     this.#ledger.live.delete(this);
+    this.#ledger.connectionsEnded++;
     this.#report({
       received: end.bytesFromA,
       sent: end.bytesFromB,
@@ -99,6 +100,7 @@ export class Connection {
   }
 
   #countBytes(received: number, sent: number): void {
+    this.#ledger.bytesCarried += received - this.#countedReceived + sent - this.#countedSent;
     this.#series?.receivedBytes.add(received - this.#countedReceived);
     this.#series?.sentBytes.add(sent - this.#countedSent);
     this.#countedReceived = received;

@@ -9,15 +9,15 @@ import { frameMessage, MessageReader } from "./dns-frames.ts";
 import type { Parts } from "./parts.ts";
 
 const dnsPort = 53;
-/** Queries of one workload that wait for others' answers. */
-const inFlightMax = 64;
 const tcpConnectionsMax = 16;
 const tcpIdleMs = 10_000;
 const tcpMessageBytesMax = 4096;
+/** Queries that one TCP connection may have waiting for their answers. */
+const tcpPendingMax = 16;
 
 /** Starts serving. @returns how to stop. @throws LinuxError when the address cannot be bound. */
 export function openDnsServer(parts: Parts, server: NameServer, address: IpAddress): () => void {
-  const turn = makeTurn(parts, server);
+  const turn: Turn = (message, transport) => answerName(parts, server, message, transport);
   const { libc } = parts;
   const { namespaceFd } = server.workload;
   const fd = startListen(libc, namespaceFd, { address, port: dnsPort }, { freeBind: true });
@@ -29,22 +29,8 @@ export function openDnsServer(parts: Parts, server: NameServer, address: IpAddre
   };
 }
 
-/** Answers within the workload's bound; undefined when there is no answer, or no room for the question. */
+/** Answers a message; undefined when it deserves none. */
 type Turn = (message: Uint8Array, transport: "udp" | "tcp") => Promise<Uint8Array | undefined>;
-
-function makeTurn(parts: Parts, server: NameServer): Turn {
-  let inFlight = 0;
-  return async (message, transport) => {
-    // Silence, as from a busy server: the asker's resolver asks again.
-    if (inFlight >= inFlightMax) return undefined;
-    inFlight++;
-    try {
-      return await answerName(parts, server, message, transport);
-    } finally {
-      inFlight--;
-    }
-  };
-}
 
 function serveUdp(
   parts: Parts,
@@ -86,9 +72,11 @@ function acceptLimited(parts: Parts, turn: Turn): (stream: SocketStream) => void
 function serveTcp(parts: Parts, stream: SocketStream, turn: Turn, onClose: () => void): void {
   const reader = new MessageReader(tcpMessageBytesMax);
   let waiting = Promise.resolve();
+  let pending = 0;
   let timer = parts.clock.after(tcpIdleMs, () => stream.reset());
   const answer = async (message: Uint8Array): Promise<void> => {
     const answered = await turn(message, "tcp");
+    pending--;
     if (answered === undefined) return stream.reset();
     const framed = frameMessage(answered);
     // An asker that does not read its answers gets no more of them.
@@ -99,7 +87,8 @@ function serveTcp(parts: Parts, stream: SocketStream, turn: Turn, onClose: () =>
       timer.cancel();
       timer = parts.clock.after(tcpIdleMs, () => stream.reset());
       const messages = reader.push(bytes);
-      if (messages === undefined) return stream.reset();
+      pending += messages?.length ?? 0;
+      if (messages === undefined || pending > tcpPendingMax) return stream.reset();
       for (const message of messages) waiting = waiting.then(() => answer(message));
     },
     onDrain() {},

@@ -57,7 +57,7 @@ export function serveWorkload(parts: Parts, workload: LocalWorkload, options: Se
     const inbound = listenInbound(parts, workload);
     closers.push(() => inbound.close());
     const { nameserver, upstream } = options;
-    closers.push(openDnsServer(parts, { workload, upstream, names }, nameserver));
+    closers.push(openDnsServer(parts, { workload, upstream, names, waiting: 0 }, nameserver));
     putSocket(libc, options.mapFd, sealedSlotListener, captureFd);
     parts.metrics.proxiesStarted.add();
     return {

@@ -23,6 +23,7 @@ import { type BenchProgram, cipher, nginxEntryPort, startNginxPair, startUpstrea
 /** The first proxy and the load on one core, the second and the upstream on the other: the same for both pairs. */
 const cores = ["0", "1"] as const;
 const seconds = 4;
+const settleMs = 6000;
 
 /** What is measured: how wrk asks, and which of its figures counts. */
 const measures = [
@@ -121,6 +122,8 @@ async function measureAll({ libc, sides, runs, log, pair }: Session): Promise<Be
       benchRow(`tunnel ${measure.name}`, { ours: median(ours), peer: median(peer) }, measure.unit, "higher"),
     );
   }
+  // Garbage is collected once the load is over; what counts is what stays.
+  await Bun.sleep(settleMs);
   const loadedMb = residentOf(pair);
   log(`ztunnel resident, after the runs: ${loadedMb.join(" and ")} MB`);
   rows.push(

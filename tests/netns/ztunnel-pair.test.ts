@@ -1,6 +1,5 @@
 /** A pair of ztunnels in two network namespaces, from files: what crosses, what is refused, and what is seen of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { parseAnswer } from "#core/dns/message.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { warmUp, withNamespace } from "#host/linux/namespaces.ts";
@@ -8,7 +7,8 @@ import { startConnect } from "#host/linux/sockets.ts";
 import { openTunnel, type TunnelDial } from "#host/tunnel/open-tunnel.ts";
 import { TunnelError } from "#host/tunnel/tunnel-error.ts";
 import type { Tunnel } from "#host/tunnel/tunnel.ts";
-import { type Conversation, converseFrom } from "../support/conversation.ts";
+import { askByUdp } from "../support/ask-name.ts";
+import { type Conversation, converseFrom, untilRefused } from "../support/conversation.ts";
 import { openPacketCapture, readTcp } from "../support/packet-capture.ts";
 import { makeTestCa } from "../support/test-ca.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -109,9 +109,7 @@ const denyWeb = {
 test("a policy refuses with 401 and is named in the line", async () => {
   await pair.setPolicies([denyWeb]);
   const before = [pair.a.lines.length, pair.b.lines.length];
-  const talk = await connectFromWeb();
-  await talk.over();
-  expect(talk.received).toBe("");
+  await untilRefused(libc, pair.nodes.a.slot.fd, echoService.address, echoService.port);
   const outbound = await lineWith(pair.a, "http status: 401", before[0]);
   const inbound = await lineWith(pair.b, "connection failed", before[1]);
   expect(outbound).toContain('error="http status: 401"');
@@ -144,16 +142,14 @@ test("a policy that a workload names and nobody holds refuses after the bounded 
   );
   await pair.setMesh({ ...mesh, workloads });
   const before = pair.b.lines.length;
-  const talk = await connectFromWeb();
-  await talk.over();
+  await untilRefused(libc, pair.nodes.a.slot.fd, echoService.address, echoService.port);
   await lineWith(pair.b, "policies are not known yet: shop/later", before);
   await pair.setMesh(mesh);
 });
 
 test("an application that is not there is a 503, and the caller's connection ends", async () => {
   const before = [pair.a.lines.length, pair.b.lines.length];
-  const talk = await connectFromWeb(pair.nodes.b.address, 9);
-  await talk.over();
+  await untilRefused(libc, pair.nodes.a.slot.fd, pair.nodes.b.address, 9);
   const outbound = await lineWith(pair.a, "http status: 503", before[0]);
   const inbound = await lineWith(pair.b, `${pair.nodes.b.address}:9 `, before[1]);
   expect(outbound).toContain('error="http status: 503"');
@@ -228,8 +224,7 @@ test("identities are checked on both sides", async () => {
 
 test("a server of another identity gets no byte", async () => {
   await using other = await startZtunnelPair(libc, { echoIdentity: "ns/shop/sa/impostor" });
-  const talk = await converseFrom(libc, other.nodes.a.slot.fd, echoService.address, echoService.port);
-  await talk.over();
+  await untilRefused(libc, other.nodes.a.slot.fd, echoService.address, echoService.port);
   const line = await waitUntil("the line is written", () => other.a.lines.at(-1));
   expect(line).toMatch(/error="(tls error|.*connect)/i);
 });
@@ -255,28 +250,22 @@ test("names of the mesh are answered in the workload's namespace", async () => {
   expect(answers).toEqual([...Array.from({ length: 4 }, () => echoService.address), "code 3"]);
 });
 
-async function lookUp(name: string): Promise<string> {
-  const labels = name.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const socket = await withNamespace(libc, pair.nodes.a.slot.fd, () =>
-    Bun.udpSocket({
-      socket: {
-        data(_socket, bytes) {
-          const answer = parseAnswer(Uint8Array.from(bytes));
-          resolve(answer?.addresses[0]?.ip ?? `code ${answer?.code}`);
-        },
-      },
-    }),
-  );
-  socket.send(
-    Uint8Array.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]),
-    53,
-    "10.96.0.10",
-  );
-  const answer = await promise;
-  socket.close();
-  return answer;
+function lookUp(name: string): Promise<string> {
+  return askByUdp({ libc, namespace: pair.nodes.a.slot, nameserver: "10.96.0.10" }, name);
 }
+
+test("a file that breaks changes nothing, and is read again once it is whole", async () => {
+  const talk = await connectFromWeb();
+  const from = pair.b.log.length;
+  await pair.breakMesh();
+  await waitUntil("the mistake is told with its path", () =>
+    pair.b.log.slice(from).some((line) => line.includes("workloads[0]") && line.includes("colour")),
+  );
+  expect(await talk.say("still served")).toBe("still served");
+  expect(await (await connectFromWeb()).say("and anew")).toBe("and anew");
+  await pair.setPolicies([]);
+  talk.stream.reset();
+});
 
 test("the wire between the nodes holds only TLS on 15008, and nothing of the payload", async () => {
   const nonce = crypto.randomUUID();

@@ -1,12 +1,12 @@
 /** A ztunnel under a scripted node, a recorded discovery and authority: slots, waypoints, egress and names. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { parseAnswer } from "#core/dns/message.ts";
 import { Action, AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
 import { RevisionTemplateSchema } from "#core/proto/lambient/discovery_pb.js";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { warmUp, withNamespace } from "#host/linux/namespaces.ts";
 import type { Tunnel } from "#host/tunnel/tunnel.ts";
-import { Conversation, converseFrom } from "../support/conversation.ts";
+import { askByTcp, askByUdp } from "../support/ask-name.ts";
+import { Conversation, converseFrom, untilRefused } from "../support/conversation.ts";
 import {
   assignSlots,
   assignWeb,
@@ -20,7 +20,7 @@ import {
   tunnelToPrice,
 } from "../support/slot-scene.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { slotNameserver, type TestSlot } from "../support/ztunnel-node.ts";
+import { slotNameserver } from "../support/ztunnel-node.ts";
 
 let libc: Libc;
 let shared: SlotScene;
@@ -50,12 +50,6 @@ async function connectThrough(
   return outcome.kind === "refused" ? outcome.status : new Conversation(outcome.stream);
 }
 
-/** Connects, and waits until that is reset: so soon at times that it never looks connected. */
-async function untilReset(slot: TestSlot, address: string, port: number): Promise<void> {
-  const talk = await converseFrom(libc, slot.namespace.fd, address, port).catch(() => undefined);
-  if (talk !== undefined) await waitUntil("the connection is reset", () => talk.closed);
-}
-
 function lineWith({ node }: SlotScene, text: string, from = 0): Promise<string> {
   return waitUntil(`a line holds ${text}`, () => node.lines.slice(from).find((line) => line.includes(text)));
 }
@@ -74,7 +68,7 @@ test("a slot has no identity until it is assigned, and ztunnel is ready after th
   expect(await node.agent.say({ case: "prepare", value: { uid: "x" } })).toContain("wanted the descriptors");
   expect(await node.agent.say({ case: "keep", value: { uid: "x" } })).toContain("after the snapshot");
 
-  await untilReset(web, priceService, 80);
+  await untilRefused(libc, web.namespace.fd, priceService, 80);
   expect(tunnelToPrice(libc, scene)).rejects.toThrow();
   expect(await node.agent.say(assignWeb)).toBe("");
   const talk = await converseFrom(libc, web.namespace.fd, priceService, 80);
@@ -171,28 +165,40 @@ test("names are the workload's namespace's, and an egress list's", async () => {
   for (const [name, answer] of rows) expect([name, await lookUp(scene, name)]).toEqual([name, answer]);
 });
 
-async function lookUp({ web }: SlotScene, name: string): Promise<string> {
-  const labels = name.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const socket = await withNamespace(libc, web.namespace.fd, () =>
-    Bun.udpSocket({
-      socket: {
-        data(_socket, bytes) {
-          const answer = parseAnswer(Uint8Array.from(bytes));
-          resolve(answer?.addresses[0]?.ip ?? `code ${answer?.code}`);
-        },
-      },
-    }),
-  );
-  socket.send(
-    Uint8Array.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]),
-    53,
-    slotNameserver,
-  );
-  const answer = await promise;
-  socket.close();
-  return answer;
+function lookUp({ web }: SlotScene, name: string): Promise<string> {
+  return askByUdp({ libc, namespace: web.namespace, nameserver: slotNameserver }, name);
 }
+
+test("names are answered by TCP too, one connection's in order and within its bound", async () => {
+  const ask = { libc, namespace: shared.web.namespace, nameserver: slotNameserver };
+  expect(await askByTcp(ask, ["price", "nobody", "price.shop"])).toEqual([
+    priceService,
+    "code 3",
+    priceService,
+  ]);
+  expect(
+    await askByTcp(
+      ask,
+      Array.from({ length: 17 }, () => "price"),
+    ),
+  ).toEqual([]);
+});
+
+test("a workload's names outside the mesh wait in bounded number, and the mesh's are answered meanwhile", async () => {
+  await using scene = await startSlotScene(libc, { isResolverSilent: true });
+  await assignSlots(scene);
+  const { node, web } = scene;
+  const ask = { libc, namespace: web.namespace, nameserver: slotNameserver };
+  const waiting = Array.from({ length: 64 }, () => askByUdp(ask, "allowed.example"));
+  await waitUntil("all wait", async () =>
+    (await node.metrics()).includes(
+      'request_query_type="A",request_protocol="udp",source_canonical_service="web",source_canonical_revision="web-v1"} 64',
+    ),
+  );
+  expect(await askByUdp(ask, "allowed.example")).toBe("code 2");
+  expect(await askByUdp(ask, "price")).toBe(priceService);
+  expect(waiting).toHaveLength(64);
+});
 
 test("egress reaches what the list's names led to, and nothing of the mesh, the host or its links", async () => {
   const scene = shared;
@@ -231,7 +237,7 @@ test("egress reaches what the list's names led to, and nothing of the mesh, the 
     ["10.96.99.99", 80, "10.96.99.99 is in a range of the mesh"],
   ];
   for (const [address, port, reason] of refused) {
-    await untilReset(web, address, port);
+    await untilRefused(libc, web.namespace.fd, address, port);
     expect(await lineWith(scene, reason, from)).toContain("\twarn\taccess\tconnection failed\t");
   }
   expect(reached).toEqual([`${internet}:80`]);

@@ -50,3 +50,17 @@ export async function converseFrom(
   const fd = startConnect(libc, namespaceFd, { to: { address: address as IpAddress, port } });
   return new Conversation(await connectStream({ kind: "fd", fd }));
 }
+
+/** Connects and waits until that is over without a byte: so soon at times that it never looks connected. */
+export async function untilRefused(
+  libc: Libc,
+  namespaceFd: number,
+  address: string,
+  port: number,
+): Promise<void> {
+  const talk = await converseFrom(libc, namespaceFd, address, port).catch(() => undefined);
+  if (talk === undefined) return;
+  await talk.over();
+  if (talk.received !== "")
+    throw new Error(`Cannot see ${address}:${port} refuse: it said "${talk.received}"`);
+}

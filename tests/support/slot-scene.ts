@@ -53,6 +53,8 @@ export interface SlotSceneOptions {
   /** Life of the certificates that the authority signs. */
   readonly certificateLifeMs?: number;
   readonly flags?: readonly string[];
+  /** The resolver never answers. */
+  readonly isResolverSilent?: boolean;
 }
 
 /** Starts a scene. */
@@ -68,7 +70,7 @@ export async function startSlotScene(libc: Libc, options: SlotSceneOptions = {})
   const web = node.makeSlot("slot-web", "10.244.0.2");
   const price = node.makeSlot("slot-price", "10.244.0.3");
   const waypoint = serveWaypoint(libc, node, asked);
-  const resolver = await serveResolver(libc, node);
+  const resolver = await serveResolver(libc, node, options.isResolverSilent === true);
   const application = withNamespace(libc, price.namespace.fd, () =>
     Bun.listen({
       hostname: "0.0.0.0",
@@ -232,7 +234,7 @@ function serveWaypoint(libc: Libc, node: ZtunnelNode, asked: TunnelRequest[]): T
 }
 
 /** A name server of the host to which every name leads to the internet's one address. */
-function serveResolver(libc: Libc, node: ZtunnelNode): Promise<{ close(): void }> {
+function serveResolver(libc: Libc, node: ZtunnelNode, isSilent: boolean): Promise<{ close(): void }> {
   return withNamespace(libc, node.world.a.namespace.fd, () =>
     Bun.udpSocket({
       hostname: "192.0.2.1",
@@ -240,7 +242,8 @@ function serveResolver(libc: Libc, node: ZtunnelNode): Promise<{ close(): void }
       socket: {
         data(socket, bytes, port, address) {
           const query = parseQuery(Uint8Array.from(bytes));
-          if (query.ok) socket.send(formatAddresses(query.value, [ip(internet)], 512), port, address);
+          if (query.ok && !isSilent)
+            socket.send(formatAddresses(query.value, [ip(internet)], 512), port, address);
         },
       },
     }),

@@ -41,6 +41,7 @@ export interface ZtunnelNode extends AsyncDisposable {
   /** Tells ztunnel of a slot. @returns its error, empty for none. */
   prepare(slot: TestSlot): Promise<string>;
   isReady(): Promise<boolean>;
+  metrics(): Promise<string>;
 }
 
 /** The address that slots ask for names. */
@@ -60,6 +61,7 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
   argv.push("--host-netns", `/proc/${process.pid}/fd/${world.a.namespace.fd}`);
   argv.push("--drain-ms", "200", "--policy-hold-ms", "300", "--log-level", "debug", ...flags);
   const child = spawnIn(libc, namespace, argv);
+  const socket = join(runDir, "admin", "ztunnel.sock");
   const lines: string[] = [];
   const log: string[] = [];
   void collectLines(child.stdout, lines);
@@ -81,8 +83,8 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
       const value = { uid, address: ipBytes(address), nameserver: ipBytes(slotNameserver) };
       return await agent.say({ case: "prepare", value }, [fd, mapFd]);
     },
+    metrics: async () => await (await fetch("http://admin/metrics", { unix: socket })).text(),
     async isReady() {
-      const socket = join(runDir, "admin", "ztunnel.sock");
       return (await fetch("http://admin/healthz/ready", { unix: socket })).status === 200;
     },
     async [Symbol.asyncDispose]() {

@@ -17,6 +17,8 @@ export interface ZtunnelPair extends AsyncDisposable {
   setPolicies(policies: readonly unknown[]): Promise<void>;
   /** Changes what both read. */
   setMesh(mesh: LocalMesh): Promise<void>;
+  /** Writes a file with a field that is not known. */
+  breakMesh(): Promise<void>;
 }
 
 /** One ztunnel. */
@@ -26,6 +28,8 @@ export interface RunningZtunnel {
   /** Lines of its access log so far. */
   readonly lines: readonly string[];
   readonly log: readonly string[];
+  /** Null while it runs. */
+  exitCode(): number | null;
   metrics(): Promise<string>;
   stop(): Promise<number>;
 }
@@ -83,6 +87,13 @@ export async function startZtunnelPair(libc: Libc, options: ZtunnelPairOptions =
     async setPolicies(wanted) {
       policies = wanted;
       await reread();
+    },
+    breakMesh() {
+      const [first, ...others] = base.workloads;
+      const broken = { ...base, workloads: [{ ...first, colour: "red" }, ...others], policies };
+      writeFileSync(`${meshPath}.new`, JSON.stringify(broken));
+      renameSync(`${meshPath}.new`, meshPath);
+      return Promise.resolve();
     },
     async setMesh(mesh) {
       base = mesh;
@@ -177,6 +188,7 @@ function startZtunnel(
     runDir,
     lines,
     log,
+    exitCode: () => child.exitCode,
     metrics: async () => await (await fetch("http://admin/metrics", { unix: socket })).text(),
     async stop() {
       child.kill("SIGTERM");
@@ -186,13 +198,9 @@ function startZtunnel(
 }
 
 async function untilReady(ztunnel: RunningZtunnel): Promise<void> {
-  await waitUntil(
-    "ztunnel serves",
-    () =>
-      ztunnel.log.some((line) => line.includes("ztunnel serves")) ||
-      ztunnel.log.some((line) => line.startsWith("Cannot")),
-  );
-  if (!ztunnel.log.some((line) => line.includes("ztunnel serves"))) throw new Error(ztunnel.log.join("\n"));
+  const has = (text: string): boolean => ztunnel.log.some((line) => line.includes(text));
+  await waitUntil("ztunnel serves", () => has("ztunnel serves") || ztunnel.exitCode() !== null);
+  if (!has("ztunnel serves")) throw new Error(`Cannot start ztunnel:\n${ztunnel.log.join("\n")}`);
 }
 
 /** Collects the lines of a stream as they come. */
