@@ -1,5 +1,5 @@
 /** The run folder: made for its supervisor, locked, emptied of what a dead one left, and gone at the end. */
-import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Libc } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
@@ -16,7 +16,7 @@ export interface RunFolder extends Disposable {
 
 /**
  * Makes and locks the folder.
- * @throws MeshError `already-exists` when a supervisor holds it; `bad-input` when it holds files of something else
+ * @throws MeshError `already-exists` when a supervisor holds it; `bad-input` when it holds files of something else or is another user's
  */
 export function openRunFolder(libc: Libc, paths: MeshPaths, pid: number): RunFolder {
   mkdirSync(paths.runDir, { recursive: true, mode: 0o700 });
@@ -27,6 +27,14 @@ export function openRunFolder(libc: Libc, paths: MeshPaths, pid: number): RunFol
       `Cannot use ${paths.runDir} as a run folder: it holds other files, such as "${entries[0]}"; choose an empty or absent --run-dir`,
     );
   }
+  const { uid } = statSync(paths.runDir);
+  if (uid !== process.getuid?.()) {
+    throw new MeshError(
+      "bad-input",
+      `Cannot use ${paths.runDir} as a run folder: it belongs to user ${uid}, who could read the tokens in it; choose another --run-dir`,
+    );
+  }
+  chmodSync(paths.runDir, 0o700);
   const lock = takeLock(libc, paths.lock, pid);
   const empty = (): void => {
     for (const name of readdirSync(paths.runDir)) {

@@ -3,7 +3,7 @@
  * is undone in the opposite order. What a program is stands in program-plans.ts; what a killed supervisor left is swept before a start.
  */
 import { createHash } from "node:crypto";
-import { closeSync, readFileSync } from "node:fs";
+import { chmodSync, closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "#host/clock.ts";
 import { serveChannels } from "#host/channel-socket.ts";
@@ -164,6 +164,7 @@ export class Supervisor {
     await sweep(openCgroup(cgroups, cgroup));
     folder.empty();
     refuse(decidePlace(gatherPlaceFacts(config, paths)));
+    chmodSync(paths.dataDir, 0o700); // keys lie in it
     writePrivateFile(paths.dataVersionFile, `${dataVersion}\n`);
     this.#serve();
     this.#step("tokens");
