@@ -22,7 +22,7 @@ const suites: readonly Suite[] = [
   { name: "architecture", paths: ["tests/architecture.test.ts"], needsRoot: false },
   {
     name: "units",
-    paths: ["runtime", "ztunnel", "waypoint", "functions", "k8s", "tests/bench"],
+    paths: ["runtime", "ztunnel", "waypoint", "functions", "k8s", "scripts", "tests/bench"],
     needsRoot: true,
   },
   { name: "fuzz", paths: ["tests/fuzz"], needsRoot: false },
