@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { findObject, type KubeClient } from "#host/kube/kube-client.ts";
 import { functionResource } from "#host/kube/known-resources.ts";
+import { FakeClock } from "#host/fake/fake-clock.ts";
 import { silentLog } from "#host/log.ts";
 import {
   configMapResource,
@@ -18,6 +19,7 @@ import { definitionResource } from "../model/definition.ts";
 import { lambientDefinitions } from "../model/definitions.ts";
 import type { Api, ApiOptions } from "./api.ts";
 import { openApi } from "./open-api.ts";
+import { defaultWatchLimits } from "./watch-hub.ts";
 
 const opened: Api[] = [];
 const folders: string[] = [];
@@ -254,6 +256,51 @@ describe("over HTTP", () => {
       admin,
     );
     expect(patched.status).toBe(400);
+  });
+
+  test("a page of a list whose history is forgotten is refused, as is a version to come", async () => {
+    const api = open({ watchLimits: { ...defaultWatchLimits, historyEventsMax: 2 } });
+    const ask = async (query: string): Promise<{ status: number; body: Record<string, unknown> }> => {
+      const response = await api.handle(new Request(`https://x/api/v1/namespaces?${query}`), admin);
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    const first = await ask("limit=1");
+    const token = String((first.body["metadata"] as { continue?: string }).continue);
+    expect(first.body["metadata"]).toMatchObject({ remainingItemCount: 2 });
+    expect((await ask(`limit=1&continue=${token}`)).status).toBe(200);
+    for (let i = 0; i < 3; i++) await configMap(api.client, `later${i}`);
+    expect(await ask(`limit=1&continue=${token}`)).toMatchObject({
+      status: 410,
+      body: { reason: "Expired" },
+    });
+    expect(await ask("resourceVersion=99999")).toMatchObject({ status: 504, body: { reason: "Timeout" } });
+  });
+
+  test("only so many watch at once", async () => {
+    const api = open({ watchLimits: { ...defaultWatchLimits, watchersMax: 1 } });
+    const watch = (): Promise<Response> =>
+      api.handle(new Request("https://x/api/v1/secrets?watch=true"), admin);
+    expect((await watch()).status).toBe(200);
+    expect((await watch()).status).toBe(403);
+  });
+
+  test("bookmarks tell a quiet watch how far it is", async () => {
+    const clock = new FakeClock();
+    const api = open({ clock });
+    clock.advance(1);
+    const url = "https://x/api/v1/secrets?watch=true&allowWatchBookmarks=true";
+    const reader = (await api.handle(new Request(url), admin)).body?.getReader();
+    await reader?.read();
+    const next = reader?.read();
+    await Bun.sleep(0);
+    await configMap(api.client, "meanwhile");
+    const { metadata } = await api.client.list(configMapResource);
+    clock.advance(60_000);
+    const line = new TextDecoder().decode((await next)?.value);
+    expect(JSON.parse(line)).toMatchObject({
+      type: "BOOKMARK",
+      object: { kind: "Secret", metadata: { resourceVersion: metadata.resourceVersion } },
+    });
   });
 
   test("an answer in a form we do not speak is refused", async () => {
