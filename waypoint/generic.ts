@@ -6,6 +6,7 @@ import { closeFd, type Libc } from "#host/linux/libc.ts";
 import { openPidfd, takeFd } from "#host/linux/sockets.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type { App } from "./app.ts";
+import { rehearse } from "./rehearse.ts";
 import type { Self } from "./self.ts";
 import { idleEnough } from "./sleep.ts";
 import type { AppPorts } from "./self.ts";
@@ -53,6 +54,8 @@ export async function liveAsGeneric(options: GenericOptions): Promise<void> {
     onNotify() {},
     onClose: () => over.resolve(), // the node runtime is gone, and with it who would wake another
   });
+  const answered = await rehearse(clock);
+  log.debug("rehearsed", { answered });
   channel.notify("booted", {});
   await over.promise;
   await app?.flush();
