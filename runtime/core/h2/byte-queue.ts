@@ -41,10 +41,4 @@ export class ByteQueue {
     this.#length -= bytes.length;
     return bytes;
   }
-
-  clear(): void {
-    this.#blocks = [];
-    this.#tail = 0;
-    this.#length = 0;
-  }
 }

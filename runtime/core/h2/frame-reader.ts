@@ -144,6 +144,8 @@ export class FrameReader {
       const message = `Cannot take ${formatFrameType(name)} on stream ${this.#streamId} here: open header block of stream ${this.#blockStreamId}`;
       return this.#break(errorCodes.protocolError, message);
     }
+    // DATA is the frame of every byte: it is judged without making an object of its header.
+    if (name === frameTypes.data && this.#streamId !== 0) return true;
     const violation = findViolation(this.#frameHeader());
     return violation === undefined || this.#break(violation.code, violation.message);
   }

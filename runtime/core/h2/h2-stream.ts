@@ -64,7 +64,8 @@ export class H2Stream {
   isAnswered = false;
   readonly #owner: StreamOwner;
   #handler: StreamHandler | undefined;
-  readonly #held = new ByteQueue();
+  /** Made when something must wait: most streams never need it. */
+  #held: ByteQueue | undefined;
   #localEnded = false;
   #remoteEnded = false;
   #isPaused = false;
@@ -104,7 +105,7 @@ export class H2Stream {
 
   /** Bytes held for a paused user. */
   get heldBytes(): number {
-    return this.#held.length;
+    return this.#held?.length ?? 0;
   }
 
   /** Sends a head: a response, an interim response, or (with `isLast`) trailers. */
@@ -177,7 +178,8 @@ export class H2Stream {
 
   /** For the owner: data arrived, within the window. */
   acceptData(bytes: Uint8Array): void {
-    if (this.#handler === undefined || this.#isPaused || this.#held.length > 0) {
+    if (this.#handler === undefined || this.#isPaused || this.#held !== undefined) {
+      this.#held ??= new ByteQueue();
       this.#held.push(bytes);
       return;
     }
@@ -225,8 +227,8 @@ export class H2Stream {
   }
 
   #dropHeld(): void {
-    const bytes = this.#held.length;
-    this.#held.clear();
+    const bytes = this.heldBytes;
+    this.#held = undefined;
     if (bytes > 0) this.#owner.consumed(this, bytes);
   }
 
@@ -241,15 +243,18 @@ export class H2Stream {
 
   #deliverEnd(): void {
     if (this.#isPaused || !this.#remoteEnded || this.#endDelivered) return;
-    if (this.#held.length > 0 || this.#error !== undefined) return;
+    if (this.#held !== undefined || this.#error !== undefined) return;
     this.#endDelivered = true;
     this.#handler?.onEnd();
   }
 
   #deliverHeld(): void {
-    while (!this.#isPaused && this.#handler !== undefined) {
+    while (this.#held !== undefined && !this.#isPaused && this.#handler !== undefined) {
       const block = this.#held.shift();
-      if (block === undefined) return;
+      if (block === undefined) {
+        this.#held = undefined;
+        return;
+      }
       this.#handler.onData(block);
       this.#owner.consumed(this, block.length);
     }

@@ -57,18 +57,18 @@ function handlerOf(
   return {
     open: (socket) => session.attach(socket),
     handshake: (socket, isVerified, error) => {
+      session.attach(socket);
       const peer = checkServer(socket, { isVerified, error }, expectedPeers);
       if (!peer.ok) {
         session.fail(peer.error);
         return;
       }
-      session.attach(socket);
       tunnel.open(socket, peer.value);
       onOpen(tunnel);
     },
     data: (_socket, bytes) => session.onSocketData(bytes),
     drain: () => session.onSocketDrain(),
-    error: (_socket, error) => session.fail(new TunnelError("tls", error.message, { cause: error })),
+    error: (_socket, error) => session.onSocketError(error),
     connectError: (_socket, error) => session.fail(connectError(error)),
     close: (_socket, error) => session.onSocketClose(error),
   };

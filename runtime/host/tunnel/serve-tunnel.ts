@@ -94,7 +94,7 @@ class AcceptedTunnel implements ServedTunnel {
       },
       data: (_socket, bytes) => session.onSocketData(bytes),
       drain: () => session.onSocketDrain(),
-      error: (_socket, error) => session.fail(new TunnelError("tls", error.message, { cause: error })),
+      error: (_socket, error) => session.onSocketError(error),
       close: (_socket, error) => session.onSocketClose(error),
     };
   }

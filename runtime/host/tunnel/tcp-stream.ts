@@ -6,6 +6,9 @@ import type { ByteStreamHandler } from "../byte-stream.ts";
 import { localAddressOf, peerAddressOf } from "./socket-address.ts";
 import type { SocketStream } from "./socket-stream.ts";
 
+/** How long a connection may be silent before the kernel asks whether its peer still lives: Istio's value. */
+const keepAliveMs = 180_000;
+
 /** A connected socket. It is paused until it has a handler. */
 export class TcpStream implements SocketStream {
   readonly #socket: Socket<TcpStream>;
@@ -24,6 +27,7 @@ export class TcpStream implements SocketStream {
   constructor(socket: Socket<TcpStream>) {
     this.#socket = socket;
     socket.pause();
+    socket.setKeepAlive(true, keepAliveMs);
   }
 
   get localAddress(): SocketAddress {
@@ -95,8 +99,10 @@ export class TcpStream implements SocketStream {
     this.#deliver();
   }
 
+  /** Code that was called with bytes threw: the connection dies, the process lives. */
   onSocketError(error: Error): void {
     this.#error ??= error;
+    this.reset();
   }
 
   onSocketClose(error: Error | undefined): void {

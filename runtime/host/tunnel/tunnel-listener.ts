@@ -3,6 +3,7 @@ import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import type { SocketAddress } from "#core/address/socket-address.ts";
 import { serveTunnel, type ServeTunnelOptions } from "./serve-tunnel.ts";
 import { localAddressOf, peerAddressOf } from "./socket-address.ts";
+import { TunnelError } from "./tunnel-error.ts";
 import type { ServedTunnel } from "./tunnel.ts";
 
 /** Where to listen: an address, or a listening socket made elsewhere. */
@@ -21,6 +22,8 @@ export interface TunnelListenerOptions {
     localAddress: SocketAddress,
     peerAddress: SocketAddress,
   ) => ServeTunnelOptions | undefined;
+  /** Told what `choose` threw, which it should not; the connection is closed. */
+  readonly onError?: (error: unknown) => void;
   /** Connections served at once, 4096; further ones are closed before TLS. */
   readonly tunnelsMax?: number;
 }
@@ -43,8 +46,7 @@ export function listenTunnels(options: TunnelListenerOptions): TunnelListener {
   const tunnels = new Set<ServedTunnel>();
   const tunnelsMax = options.tunnelsMax ?? tunnelsMaxDefault;
   const listener = listenRaw(options.target, (socket) => {
-    const chosen =
-      tunnels.size < tunnelsMax ? options.choose(localAddressOf(socket), peerAddressOf(socket)) : undefined;
+    const chosen = tunnels.size < tunnelsMax ? chooseFor(socket, options) : undefined;
     if (chosen === undefined) {
       socket.terminate();
       return;
@@ -72,6 +74,16 @@ export function listenTunnels(options: TunnelListenerOptions): TunnelListener {
       for (const tunnel of tunnels) tunnel.close();
     },
   };
+}
+
+/** A peer may be gone before it was looked at; then there is nobody to serve. */
+function chooseFor(socket: Socket<unknown>, options: TunnelListenerOptions): ServeTunnelOptions | undefined {
+  try {
+    return options.choose(localAddressOf(socket), peerAddressOf(socket));
+  } catch (error) {
+    if (!(error instanceof TunnelError)) options.onError?.(error);
+    return undefined;
+  }
 }
 
 function listenRaw(target: ListenTarget, onOpen: (socket: Socket<unknown>) => void): TCPSocketListener {

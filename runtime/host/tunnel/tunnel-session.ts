@@ -92,6 +92,12 @@ export class TunnelSession implements ConnectionHandler {
     this.flush();
   }
 
+  /** TLS failed, or code that was called with bytes threw: the connection dies, the process lives. */
+  onSocketError(cause: Error): void {
+    const message = `Cannot keep the tunnel as open: ${cause.message}`;
+    this.fail(new TunnelError(this.#isOpen ? "protocol" : "tls", message, { cause }));
+  }
+
   /** The socket closed, for whatever reason; the streams end with it. */
   onSocketClose(cause: Error | undefined): void {
     if (this.#isClosed) return;
@@ -205,5 +211,9 @@ export class TunnelSession implements ConnectionHandler {
 
 /** One function for all sessions: a closure each turn would be garbage each turn. */
 function flushSession(session: TunnelSession): void {
-  session.flush();
+  try {
+    session.flush();
+  } catch (error) {
+    session.onSocketError(error instanceof Error ? error : new Error(String(error)));
+  }
 }

@@ -171,6 +171,39 @@ describe("a tunnel", () => {
     expect(outcome).toMatchObject({ kind: "refused", status: 400 });
   });
 
+  test("dies alone when its user's code throws", async () => {
+    const { tunnel, closed, served } = await setUp(() => {
+      throw new Error("a bug");
+    });
+    expect(await tunnel.connect(headers).catch((error: TunnelError) => error.code)).toBe("reset");
+    expect([(await served)?.message, (await closed)?.code]).toEqual([
+      "Cannot keep the tunnel as open: a bug",
+      "reset",
+    ]);
+  });
+
+  test("is not begun when choosing throws, or knows nobody at the address", async () => {
+    const errors: unknown[] = [];
+    for (const bug of [new Error("a bug"), undefined]) {
+      const listener = listenTunnels({
+        target: { kind: "address", hostname: "127.0.0.1", port: 0 },
+        choose: () => {
+          if (bug !== undefined) throw bug;
+          return undefined;
+        },
+        onError: (error) => errors.push(error),
+      });
+      open.push(listener);
+      const opened = openTunnel({
+        dial: { kind: "address", hostname: "127.0.0.1", port: listener.port ?? 0 },
+        certificate: web,
+        expectedPeers: new Set([cart.identity]),
+      });
+      expect(["connect", "tls"]).toContain(await opened.then(String, (error: TunnelError) => error.code));
+    }
+    expect(errors).toEqual([new Error("a bug")]);
+  });
+
   test("opens no more streams than the peer allows", async () => {
     const { tunnel } = await setUp((_request, responder) => responder.accept(), {
       server: { limits: { streamsMax: 2 } },
