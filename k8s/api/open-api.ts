@@ -1,5 +1,4 @@
 /** Opens the embedded API: reads top to bottom what it consists of. */
-import { isAlreadyExists } from "#host/kube/kube-error.ts";
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Api, ApiOptions } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
@@ -106,14 +105,14 @@ function bringAbout(
 function installDefinition(context: ApiContext, definition: Draft<KubeObject>): void {
   const at = { verb: "create", ...definitionResource, version: "v1", namespace: "" } as const;
   const target = resolveTarget(context.registry, at);
-  try {
+  const name = definition.metadata.name ?? "";
+  // Looked up first: to create is to compile its schema, which costs more than all the rest of opening.
+  if (context.store.read({ ...definitionResource, namespace: "", name }) === undefined) {
     createObject(context, target, definition);
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-    const change = (old: WorkingObject): unknown => withDefinition(old, definition);
-    const name = definition.metadata.name ?? "";
-    updateObject(context, { target, name, change, replaces: false, options: {} });
+    return;
   }
+  const change = (old: WorkingObject): unknown => withDefinition(old, definition);
+  updateObject(context, { target, name, change, replaces: false, options: {} });
 }
 
 /** What we declare wins; what others put on its metadata stays. */

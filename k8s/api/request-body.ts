@@ -1,5 +1,4 @@
 /** Reading a request's body, bounded, as JSON or YAML. What it means is the caller's matter. */
-import { parse as parseYaml } from "yaml";
 import { depthMax, isTooDeep } from "./json.ts";
 import { badRequest, tooLarge, unsupportedMediaType } from "./refusal.ts";
 
@@ -18,7 +17,7 @@ const objectTypes = ["application/json", "application/yaml"];
 export async function readBody(request: Request): Promise<unknown> {
   const text = await readText(request);
   if (text.trim() === "") return undefined;
-  return parseBody(text, mediaType(request));
+  return parseBody(text, await readerOf(mediaType(request)));
 }
 
 /**
@@ -31,7 +30,7 @@ export async function readPatch(
   const type = mediaType(request);
   const kind = patchKinds[type];
   if (kind === undefined) throw unsupportedMediaType(type, Object.keys(patchKinds));
-  return { kind, value: parseBody(await readText(request), "application/json") };
+  return { kind, value: parseBody(await readText(request), readJson) };
 }
 
 const patchKinds: Readonly<Record<string, "json" | "merge" | "strategic">> = {
@@ -45,14 +44,29 @@ function mediaType(request: Request): string {
   return (header.split(";")[0] ?? "").trim().toLowerCase();
 }
 
-function parseBody(text: string, type: string): unknown {
-  if (!objectTypes.includes(type)) throw unsupportedMediaType(type, objectTypes);
+/** Reads the text of one media type. */
+interface BodyReader {
+  readonly type: string;
+  parse(text: string): unknown;
+}
+
+const readJson: BodyReader = { type: "application/json", parse: (text) => JSON.parse(text) as unknown };
+
+async function readerOf(type: string): Promise<BodyReader> {
+  if (type === readJson.type) return readJson;
+  if (type !== "application/yaml") throw unsupportedMediaType(type, objectTypes);
+  // Imported when the first YAML comes: it is 9 MB of memory, and programs send JSON.
+  const { parse } = await import("yaml");
+  return { type, parse: (text) => parse(text, { maxAliasCount: aliasesMax }) as unknown };
+}
+
+function parseBody(text: string, reader: BodyReader): unknown {
   let value: unknown;
   try {
-    value = type === "application/json" ? JSON.parse(text) : parseYaml(text, { maxAliasCount: aliasesMax });
+    value = reader.parse(text);
   } catch (error) {
     const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    throw badRequest(`the body of the request cannot be read as ${type}: ${why}`);
+    throw badRequest(`the body of the request cannot be read as ${reader.type}: ${why}`);
   }
   if (isTooDeep(value)) throw badRequest(`the body of the request is nested deeper than ${depthMax} levels`);
   return value;
