@@ -75,6 +75,8 @@ export interface TestHost extends AsyncDisposable {
   /** Asks from the host's network; text bodies only. */
   fetch(url: string, init?: FetchInit): Promise<FetchResult>;
   snapshot(): Promise<HostSnapshot>;
+  /** A process of the host, by its number there, as a path outside: `procPath(pid, "ns/net")`. */
+  procPath(pid: number, entry: string): string;
   /** Runs a synchronous call, such as `Bun.serve`, with the internet's network. */
   onInternet<T>(action: () => T): T;
   close(): Promise<void>;
@@ -124,6 +126,7 @@ export async function openTestHost(): Promise<TestHost> {
     network,
     internet,
     ...actionsOf(agent.channel),
+    procPath: (pid, entry) => `/proc/${agent.pid}/root/proc/${pid}/${entry}`,
     onInternet: (action) => withNamespace(libc, internet.fd, action),
     close,
     [Symbol.asyncDispose]: close,
@@ -201,7 +204,7 @@ function wire(libc: Libc, network: NetworkNamespace, internet: NetworkNamespace)
 
 async function startAgent(
   parts: Pick<TestHost, "libc" | "poller" | "dir" | "network">,
-): Promise<{ readonly channel: Channel; readonly exited: Promise<unknown> }> {
+): Promise<{ readonly channel: Channel; readonly pid: number; readonly exited: Promise<unknown> }> {
   const { libc, poller, dir, network } = parts;
   const pair = openSocketPair(libc);
   const resolver = join(dir, "resolv.conf");
@@ -231,7 +234,7 @@ async function startAgent(
   });
   libc.call("Cannot close a descriptor", "close", pair.theirs);
   const channel = await adoptChannel(pair.ours, { onRequest: () => null, onNotify() {}, onClose() {} });
-  return { channel, exited: child.exited };
+  return { channel, pid: child.pid, exited: child.exited };
 }
 
 function cidr(text: string): Cidr {
