@@ -43,7 +43,10 @@ const askEveryMs = 20;
 const callTimeoutMs = 30_000;
 
 /** Brings a mesh up on free ports. @throws Error with its words when it does not come up */
-export async function startMeshProcess(place: Place): Promise<MeshProcess> {
+export async function startMeshProcess(
+  place: Place,
+  env: Readonly<Record<string, string>> = {},
+): Promise<MeshProcess> {
   const flags = [
     "--run-dir",
     place.runDir,
@@ -54,7 +57,12 @@ export async function startMeshProcess(place: Place): Promise<MeshProcess> {
     "--edge-port",
     "0",
   ];
-  const child = Bun.spawn([...lambient, "up", ...flags], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([...lambient, "up", ...flags], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, ...env },
+  });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const deadline = performance.now() + readyMs;
   while (!stdout.text.includes("The mesh runs.")) {

@@ -71,7 +71,7 @@ function rowsOf(runs: readonly Run[], peers: readonly ColdPeer[]): BenchRow[] {
 }
 
 async function runOnce(peers: readonly ColdPeer[]): Promise<Run> {
-  const awake = await withMesh({}, (mesh) => measure(mesh, samples, (dump) => isCold(mesh, dump)));
+  const awake = await withMesh({}, (mesh) => measure(mesh, samples, (dump) => warmth(mesh, dump)));
   const byPeer = new Map<string, readonly number[]>();
   for (const peer of peers) {
     const taken: number[] = [];
@@ -79,7 +79,7 @@ async function runOnce(peers: readonly ColdPeer[]): Promise<Run> {
     byPeer.set(peer.name, taken);
   }
   const asleep = await withMesh({ LAMBIENT_WAYPOINT_IDLE_MS: String(waypointIdleMs) }, (mesh) =>
-    measure(mesh, asleepSamples, (dump) => isCold(mesh, dump) && isAsleep(dump)),
+    measure(mesh, asleepSamples, (dump) => warmth(mesh, dump) ?? wakefulness(dump)),
   );
   return { awake, asleep, peers: byPeer };
 }
@@ -94,15 +94,13 @@ interface NodeDump {
 async function measure(
   mesh: MeshProcess,
   count: number,
-  isReady: (dump: NodeDump) => boolean,
+  findObstacle: (dump: NodeDump) => string | undefined,
 ): Promise<readonly number[]> {
   const port = Number(new URL(mesh.edge).port);
   const taken: number[] = [];
   await timeRequest(port, "cold.bench"); // wakes the waypoint, and is not of the samples
   while (taken.length < count) {
-    await awaitCondition("no instance is left and the pool is full", async () =>
-      isReady(await readDump(mesh)),
-    );
+    await awaitNone(async () => findObstacle(await readDump(mesh)));
     const { ms, status, text } = await timeRequest(port, "cold.bench");
     if (status !== 200 || !text.includes('rung;desc="pooled"'))
       throw new Error(`Cannot count a sample: ${text.slice(0, 400)}`);
@@ -111,14 +109,18 @@ async function measure(
   return taken;
 }
 
-/** No instance is known, and every engine process of this mesh is one of the spare slots. */
-function isCold(mesh: MeshProcess, { instances, slots }: NodeDump): boolean {
-  if (instances.length > 0 || slots.ready < poolSize || slots.open !== slots.ready) return false;
-  return countEngines(cgroupPath(mesh.place.runDir)) === slots.ready;
+/** What is still warm: an instance that is known, a slot that is not in reserve, an engine process that is no reserve's. */
+function warmth(mesh: MeshProcess, { instances, slots }: NodeDump): string | undefined {
+  if (instances.length > 0) return `${instances.length} instances run`;
+  if (slots.ready < poolSize || slots.open !== slots.ready)
+    return `${slots.ready} of ${slots.open} slots are in reserve`;
+  const engines = countEngines(cgroupPath(mesh.place.runDir));
+  return engines === slots.ready ? undefined : `${engines} engines run in ${slots.ready} slots`;
 }
 
-function isAsleep({ waypoints, spareWaypoint }: NodeDump): boolean {
-  return spareWaypoint && waypoints.every(({ state }) => state === "asleep");
+function wakefulness({ waypoints, spareWaypoint }: NodeDump): string | undefined {
+  if (!spareWaypoint) return "no spare waypoint has booted";
+  return waypoints.every(({ state }) => state === "asleep") ? undefined : "the waypoint is awake";
 }
 
 /** Slots that `lambient up` keeps ready. */
@@ -146,12 +148,12 @@ async function readDump(mesh: MeshProcess): Promise<NodeDump> {
 }
 
 async function withMesh<T>(
-  env: Record<string, string>,
+  env: Readonly<Record<string, string>>,
   action: (mesh: MeshProcess) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "lambient-cold-"));
-  Object.assign(process.env, env);
-  const mesh = await startMeshProcess({ runDir: join(folder, "run"), dataDir: join(folder, "data") });
+  const place = { runDir: join(folder, "run"), dataDir: join(folder, "data") };
+  const mesh = await startMeshProcess(place, env);
   try {
     mkdirSync(join(folder, "app"));
     const functions = { cold: { main: "cold.ts", scale: { idleMs: 0 } } };
@@ -160,16 +162,18 @@ async function withMesh<T>(
     await mesh.command("deploy", join(folder, "app"));
     return await action(mesh);
   } finally {
-    for (const name of Object.keys(env)) delete process.env[name];
     await mesh.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function awaitCondition(what: string, question: () => Promise<boolean>): Promise<void> {
+async function awaitNone(findObstacle: () => Promise<string | undefined>): Promise<void> {
   const deadlineMs = performance.now() + conditionMs;
-  while (!(await question())) {
-    if (performance.now() > deadlineMs) throw new Error(`Cannot wait longer until ${what}`);
+  for (;;) {
+    const obstacle = await findObstacle();
+    if (obstacle === undefined) return;
+    if (performance.now() > deadlineMs)
+      throw new Error(`Cannot take a sample after ${conditionMs} ms: ${obstacle}`);
     await Bun.sleep(askEveryMs);
   }
 }
