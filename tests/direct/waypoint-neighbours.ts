@@ -88,6 +88,25 @@ export interface Caller {
   readonly tunnel: Tunnel;
 }
 
+/** A span as the store received it. */
+export interface ExportedSpan {
+  readonly service: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
+}
+
+interface OtlpTraces {
+  readonly resourceSpans: readonly {
+    readonly resource: {
+      readonly attributes: readonly { readonly value: { readonly stringValue: string } }[];
+    };
+    readonly scopeSpans: readonly { readonly spans: readonly Omit<ExportedSpan, "service">[] }[];
+  }[];
+}
+
 /** See the file's first line. */
 export class Neighbours implements AsyncDisposable {
   readonly runDir: string;
@@ -314,6 +333,26 @@ export class Neighbours implements AsyncDisposable {
     });
     this.#cleanups.push(() => listener.close());
     return instance;
+  }
+
+  /** Serves the spans' store on `api.sock`; gives what was exported so far, flat. */
+  serveSpans(): readonly ExportedSpan[] {
+    const spans: ExportedSpan[] = [];
+    const { keyPem, chainPem } = this.ads.ca.issueServer(["lambient.local"]);
+    const server = Bun.serve({
+      unix: join(this.runDir, "api.sock"),
+      tls: { key: keyPem, cert: chainPem },
+      async fetch(request) {
+        const body = (await request.json()) as OtlpTraces;
+        for (const { resource, scopeSpans } of body.resourceSpans)
+          for (const scope of scopeSpans)
+            for (const span of scope.spans)
+              spans.push({ ...span, service: resource.attributes[0]?.value.stringValue ?? "" });
+        return new Response(request.headers.get("authorization"));
+      },
+    });
+    this.#cleanups.push(() => void server.stop(true));
+    return spans;
   }
 
   /** Opens a caller's way to the waypoint. */

@@ -12,6 +12,9 @@ export interface RawStream {
   readonly receivedBytes: number;
   readonly closed: Promise<void>;
   write(text: string): void;
+  /** Writes so many bytes, as fast as they are taken. */
+  pour(totalBytes: number): void;
+  readonly pouredBytes: number;
   pause(): void;
   resume(): void;
 }
@@ -32,13 +35,18 @@ export async function openRaw(mesh: Neighbours, waypoint: IpAddress, identity: s
   if (outcome.kind === "refused") throw new Error(`Cannot open a stream: ${outcome.status}`);
   const { stream } = outcome;
   const closed = Promise.withResolvers<void>();
-  const state = { text: "", bytes: 0 };
+  const state = { text: "", bytes: 0, poured: 0, toPour: 0 };
+  const chunk = new Uint8Array(256 << 10);
+  const fill = (): void => {
+    for (let taken = chunk.length; taken > 0 && state.poured < state.toPour; state.poured += taken)
+      taken = stream.write(chunk.subarray(0, Math.min(chunk.length, state.toPour - state.poured)));
+  };
   stream.handle({
     onData(bytes) {
       state.bytes += bytes.length;
       if (state.text.length < keptMax) state.text += Buffer.from(bytes).toString("latin1");
     },
-    onDrain() {},
+    onDrain: fill,
     onEnd: () => stream.end(),
     onClose() {
       tunnel.close();
@@ -57,6 +65,13 @@ export async function openRaw(mesh: Neighbours, waypoint: IpAddress, identity: s
     },
     closed: closed.promise,
     write: (text) => void stream.write(Buffer.from(text, "latin1")),
+    pour(totalBytes) {
+      state.toPour = totalBytes;
+      fill();
+    },
+    get pouredBytes() {
+      return state.poured;
+    },
     pause: () => stream.pause(),
     resume: () => stream.resume(),
   };

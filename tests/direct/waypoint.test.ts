@@ -1,6 +1,7 @@
 /** A real waypoint process among scripted neighbours: what it lets through, what it refuses, and with whom it speaks. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
+import { ipBytes } from "#core/address/ip.ts";
 import { type Authorization, AuthorizationSchema, Scope } from "#core/proto/istio/authorization_pb.js";
 import { Action } from "#core/proto/istio/authorization_pb.js";
 import { PathMatch_Kind } from "#core/proto/lambient/discovery_pb.js";
@@ -459,6 +460,51 @@ test("a slow reader holds its sender back: what the waypoint keeps stays bounded
   server.close();
 });
 
+test("a slow instance holds an upload back: what the waypoint keeps stays bounded", async () => {
+  const mesh = await start();
+  mesh.configure(toV1);
+  const gate = Promise.withResolvers<void>();
+  let taken = 0;
+  const listener = listenStreams({ kind: "address", hostname: "127.0.0.1", port: 0 }, (stream) => {
+    stream.handle({
+      onData(bytes) {
+        taken += bytes.length;
+        stream.pause();
+      },
+      onDrain() {},
+      onEnd() {},
+      onClose() {},
+    });
+    void gate.promise.then(() => {
+      stream.handle({
+        onData: (bytes) => void (taken += bytes.length),
+        onDrain() {},
+        onEnd() {},
+        onClose() {},
+      });
+      return stream.resume();
+    });
+  });
+  const instance = mesh.startRawInstance("i1", listener.port ?? 0);
+  mesh.node.answer = () => instance.answer;
+  const raw = await openRaw(mesh, await mesh.startWaypoint(), cart);
+  const totalBytes = 128 << 20;
+  raw.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${totalBytes}\r\n\r\n`);
+  raw.pour(totalBytes);
+  let before = -1;
+  await waitUntil("the flow stands still", async () => {
+    const standing = raw.pouredBytes === before && before > 0;
+    before = raw.pouredBytes;
+    await Bun.sleep(100);
+    return standing;
+  });
+  expect(raw.pouredBytes).toBeLessThan(totalBytes / 2);
+  expect(mesh.rssMb()).toBeLessThan(250);
+  gate.resolve();
+  await waitUntil("the whole upload arrives", () => taken > totalBytes, 20_000);
+  listener.close();
+});
+
 /** Answers a request with so many bytes, as fast as they are taken. */
 function serveEndless(totalBytes: number): {
   readonly port: number;
@@ -611,6 +657,107 @@ test("an upgrade to h2c is not asked for upstream", async () => {
     "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade, http2-settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n",
   );
   expect(text).toEndWith("none");
+});
+
+test("Expect: 100-continue is answered by the instance, and the body follows", async () => {
+  const mesh = await start();
+  mesh.configure(toV1);
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket, bytes) {
+        const text = bytes.toString("latin1");
+        if (/^expect: 100-continue\r$/m.test(text)) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+        if (text.endsWith("body")) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      },
+    },
+  });
+  const instance = mesh.startRawInstance("i1", server.port);
+  mesh.node.answer = () => instance.answer;
+  const raw = await openRaw(mesh, await mesh.startWaypoint(), cart);
+  raw.write(
+    "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+  );
+  await waitUntil("the go-ahead", () => raw.text === "HTTP/1.1 100 Continue\r\n\r\n");
+  raw.write("body");
+  await raw.closed;
+  expect(raw.text).toEndWith("ok");
+  server.stop(true);
+});
+
+test("another service is reached through its own waypoint, and plainly where it has none", async () => {
+  const mesh = await start();
+  const plain = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("plain") });
+  const other = mesh.startInstance("other-waypoint", () => new Response("through its waypoint"));
+  const loopback = Uint8Array.of(127, 0, 0, 1);
+  const target = { namespace: "other", hostname: "x.other", address: loopback };
+  mesh.configure([
+    {
+      name: "tunnelled",
+      matches: [{ path: { value: "/tunnelled" } }],
+      backends: [
+        {
+          weight: 1,
+          target: {
+            case: "service",
+            value: {
+              ...target,
+              port: 80,
+              waypointAddress: ipBytes(other.address),
+              waypointIdentity: "spiffe://cluster.local/ns/shop/sa/price",
+            },
+          },
+        },
+      ],
+    },
+    {
+      name: "plain",
+      backends: [{ weight: 1, target: { case: "service", value: { ...target, port: plain.port ?? 0 } } }],
+    },
+  ]);
+  const caller = await mesh.openCaller(await mesh.startWaypoint(), cart);
+  expect(await (await fetch(`${caller.url}/tunnelled`)).text()).toBe("through its waypoint");
+  expect(await (await fetch(caller.url)).text()).toBe("plain");
+  const fields = Object.fromEntries(other.connects[0] ?? []);
+  expect([fields[":authority"], fields["lambient-caller"]]).toEqual(["127.0.0.1:80", undefined]);
+  await plain.stop(true);
+});
+
+test("spans: one a request, linked to the streams it came and left on; what is not sampled makes none", async () => {
+  const mesh = await start();
+  mesh.configure(toV1);
+  const spans = mesh.serveSpans();
+  const instance = mesh.startInstance("i1", (request) => new Response(request.headers.get("traceparent")));
+  mesh.node.answer = () => instance.answer;
+  const connectSpan = "00-11111111111111111111111111111111-2222222222222222-01";
+  const caller = await mesh.openCaller(await mesh.startWaypoint(), cart, [["traceparent", connectSpan]]);
+  const ask = async (flags: string): Promise<string> => {
+    const traceparent = `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`;
+    return await (await fetch(caller.url, { headers: { traceparent } })).text();
+  };
+  const [, , upstreamParent] = (await ask("01")).split("-");
+  await ask("00");
+  const request = await waitUntil("the request's span", () => spans.find(({ name }) => name === "GET price"));
+  const stream = await waitUntil("the stream's span", () =>
+    spans.find(({ name }) => name.startsWith("CONNECT")),
+  );
+  expect(request).toMatchObject({
+    service: "waypoint",
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId: upstreamParent,
+    parentSpanId: "b7ad6b7169203331",
+  });
+  expect(request.links).toEqual([
+    { traceId: "11111111111111111111111111111111", spanId: "2222222222222222" },
+    { traceId: stream.traceId, spanId: stream.spanId },
+  ]);
+  expect(Object.fromEntries(instance.connects[0] ?? [])["traceparent"]).toBe(
+    `00-${stream.traceId}-${stream.spanId}-01`,
+  );
+  mesh.process.kill("SIGTERM");
+  await mesh.process.exited;
+  expect(spans.length).toBe(2);
 });
 
 test("idle instances are released, then the waypoint sleeps: it says so and exits in order", async () => {
