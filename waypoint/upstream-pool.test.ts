@@ -74,3 +74,25 @@ test("one that is idle for long is closed, and then no timer is left", () => {
   bench.clock.advance(2000);
   expect([young.isReset, bench.pool.idleCount, bench.clock.pending]).toEqual([true, 0, 0]);
 });
+
+test("retire() closes idle ones now and those in use after their request", () => {
+  const bench = new Bench();
+  const [idle, busy] = [bench.use("i1", "cart"), bench.use("i2", "cart")];
+  bench.pool.take("i2", "cart");
+  busy.connection.send(
+    {
+      head: { method: "GET", target: "/", version: "1.1", headers: [] },
+      framing: { kind: "none" },
+      body: undefined,
+      mayUpgrade: false,
+    },
+    {
+      ...nothing,
+      onHead: (_, __, body) => body.pipe({ onData() {}, onPause() {}, onEnd() {}, onAbort() {} }),
+    },
+  );
+  bench.pool.retire();
+  expect([idle.stream.isReset, busy.stream.isReset]).toEqual([true, false]);
+  busy.stream.receive("HTTP/1.1 204 No Content\r\n\r\n");
+  expect([busy.stream.isReset, bench.pool.idleCount]).toEqual([true, 0]);
+});

@@ -25,6 +25,8 @@ export class UpstreamPool {
   readonly #options: UpstreamPoolOptions;
   /** Destination → caller → idle connections, the last used last. */
   readonly #idle = new Map<string, Map<string, Idle[]>>();
+  /** Connections made in an earlier generation are not kept. */
+  #generation = 0;
   #idleCount = 0;
   #willSweep = false;
 
@@ -53,8 +55,12 @@ export class UpstreamPool {
     destination: string,
     caller: string,
   ): UpstreamConnection {
+    const generation = this.#generation;
     return new UpstreamConnection(opened.stream, opened.context, {
-      onIdle: (idle) => this.#keep(idle, destination, caller),
+      onIdle: (idle) => {
+        if (generation === this.#generation) this.#keep(idle, destination, caller);
+        else idle.close();
+      },
       onClosed: (closed) => this.#forget(closed, destination, caller),
     });
   }
@@ -67,6 +73,12 @@ export class UpstreamPool {
       this.#idleCount -= list.length;
       for (const { connection } of list) connection.close();
     }
+  }
+
+  /** Closes idle connections now and those in use after their request: what they run on is out of date. */
+  retire(): void {
+    this.#generation++;
+    this.closeIdle();
   }
 
   /** Closes every idle connection. */

@@ -62,8 +62,11 @@ export function openUpstreams(
     onForgotten: (instance) => pool.closeIdleOf(instance),
   });
   const tunnels = makeTunnelPool({ clock });
-  // A tunnel shows the certificate it was made with: after a renewal new streams get new tunnels.
-  certificates.onChange(() => tunnels.drain(() => true));
+  // A tunnel shows the certificate it was made with: after a renewal new requests get new tunnels.
+  certificates.onChange(() => {
+    tunnels.drain(() => true);
+    pool.retire();
+  });
   const open = tracedOpener({
     opener: { identity: own, address: self.address },
     tunnels,
