@@ -1,6 +1,7 @@
 /** Builds ztunnel, top to bottom: the kernel, the mesh as it is known, what is counted and logged, who is served; and takes it down again. */
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { SnapshotChanges } from "#core/mesh/snapshot.ts";
 import { serveAdmin } from "#host/admin/admin-server.ts";
 import { makeMetricsRegistry } from "#host/admin/metrics.ts";
 import { type Clock, systemClock } from "#host/clock.ts";
@@ -60,7 +61,7 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
   const workloads = makeWorkloads(parts, upstream);
   certificates.onChange((identity) => pool.drain((key) => key.source === identity));
   mesh.onChange((changes) => {
-    ledger.review(() => mesh.snapshot);
+    if (canChangeAccess(changes, config)) ledger.review(() => mesh.snapshot);
     if ((changes.removedTemplates?.length ?? 0) > 0)
       forgetIdentities(certificates, mesh, workloads.identities);
   });
@@ -100,6 +101,13 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
       log.info("ztunnel stopped");
     },
   };
+}
+
+/** Whether live connections must be decided again. Instances come and go all the time: what a slot lets in does not depend on them. */
+function canChangeAccess(changes: SnapshotChanges, { source }: Config): boolean {
+  const { policies, removedPolicies, templates, removedTemplates, workloads } = changes;
+  const lists = [policies, removedPolicies, templates, removedTemplates];
+  return lists.some((list) => (list?.length ?? 0) > 0) || (source.kind === "file" && workloads !== undefined);
 }
 
 /** Connections and, for those that stay, their bytes: 64 KiB of them leave about what a connection does. */

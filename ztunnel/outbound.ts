@@ -1,6 +1,8 @@
 /** Carries a captured connection out: through a tunnel, in plaintext to a workload without one, or past the mesh; inbound is elsewhere. */
 import { formatSocketAddress } from "#core/address/socket-address.ts";
 import { decideOutbound, type OutboundDecision } from "#core/mesh/decide-outbound.ts";
+import type { SpiffeId } from "#core/identity/spiffe-id.ts";
+import type { HeldCertificate } from "#host/certificates/certificate-source.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { startConnect } from "#host/linux/sockets.ts";
 import { connectStream, type SocketStream } from "#host/tunnel/socket-stream.ts";
@@ -12,7 +14,6 @@ import { connectFields } from "./connect-fields.ts";
 import { Connection } from "./connection.ts";
 import { carryPast } from "./egress.ts";
 import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
-import type { ResponseFlag } from "./metrics.ts";
 import type { OutsideNames } from "./outside-names.ts";
 import type { Parts } from "./parts.ts";
 import { namesOfService, partyOfWorkload, unknownParty } from "./party.ts";
@@ -71,33 +72,51 @@ async function carryThroughTunnel(
   decision: Extract<OutboundDecision, { kind: "tunnel" }>,
 ): Promise<void> {
   const connection = connectionOf(parts, captured, facts, decision);
-  const { identity } = facts.source;
+  const certificate = await certificateOf(parts, connection, facts.source.identity);
+  if (certificate === undefined) return captured.stream.reset();
   const { address } = captured.workload;
+  const dial = (): { kind: "fd"; fd: number } => {
+    const to = { address: decision.tunnel.ip, port: decision.tunnel.port };
+    const from = { address, port: 0 };
+    return {
+      kind: "fd",
+      fd: startConnect(parts.libc, parts.libc.homeNamespace, { to, from }, { freeBind: true }),
+    };
+  };
+  const key = {
+    source: facts.source.identity,
+    sourceAddress: address,
+    destinations: decision.peers,
+    destinationAddress: decision.tunnel,
+  };
   try {
-    const certificate = parts.certificates.peek(identity) ?? (await parts.certificates.get(identity));
-    const dial = (): { kind: "fd"; fd: number } => {
-      const to = { address: decision.tunnel.ip, port: decision.tunnel.port };
-      const from = { address, port: 0 };
-      return {
-        kind: "fd",
-        fd: startConnect(parts.libc, parts.libc.homeNamespace, { to, from }, { freeBind: true }),
-      };
-    };
-    const key = {
-      source: identity,
-      sourceAddress: address,
-      destinations: decision.peers,
-      destinationAddress: decision.tunnel,
-    };
     const fields = connectFields(connection.facts, facts);
     const outcome = await connectOnceMore(() => parts.pool.connect(key, { certificate, dial }, fields));
     if (outcome.kind === "opened") return join(connection, captured.stream, outcome.stream);
     const isDenied = outcome.status === 401 || outcome.status === 403;
     connection.fail(`http status: ${outcome.status}`, isDenied ? "DENY" : "CONNECT");
   } catch (error) {
-    connection.fail(failureText(error), flagOf(error));
+    const isTls = error instanceof TunnelError && (error.code === "tls" || error.code === "identity");
+    connection.fail(
+      isTls ? `tls error: ${error.message}` : errorText(error),
+      isTls ? "TLS_FAILURE" : "CONNECT",
+    );
   }
   captured.stream.reset();
+}
+
+/** The source's certificate, held already as a rule; without one the connection has failed. */
+async function certificateOf(
+  { certificates }: Parts,
+  connection: Connection,
+  identity: SpiffeId,
+): Promise<HeldCertificate | undefined> {
+  try {
+    return certificates.peek(identity) ?? (await certificates.get(identity));
+  } catch (error) {
+    connection.fail(`identity error: ${errorText(error)}`, "IDENTITY_ERROR");
+    return undefined;
+  }
 }
 
 /** A tunnel that broke before its answer has carried no byte of the application: its end was going away, and the next one may serve. */
@@ -150,14 +169,4 @@ function connectionOf(...[parts, captured, facts, decision]: CarryArguments): Co
     trace: parts.ledger.traceFor(undefined),
     parentSpanId: undefined,
   });
-}
-
-function failureText(error: unknown): string {
-  if (!(error instanceof TunnelError)) return `identity error: ${errorText(error)}`;
-  return error.code === "tls" || error.code === "identity" ? `tls error: ${error.message}` : error.message;
-}
-
-function flagOf(error: unknown): ResponseFlag {
-  if (!(error instanceof TunnelError)) return "IDENTITY_ERROR";
-  return error.code === "tls" || error.code === "identity" ? "TLS_FAILURE" : "CONNECT";
 }

@@ -166,7 +166,7 @@ class Follower implements Zds {
     this.#hangUp();
     if (!this.#isOpen) return;
     const { clock, log, random } = this.#options;
-    const retryInMs = backoffMs(backoff, ++this.#failures, random());
+    const retryInMs = Math.round(backoffMs(backoff, ++this.#failures, random()));
     if (this.#failures === 1) log.warn("node not connected", { reason, retryInMs });
     else log.debug("node not connected", { reason, retryInMs });
     this.#retry = clock.after(retryInMs, () => this.connect());
