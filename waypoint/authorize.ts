@@ -1,5 +1,4 @@
 /** The stage that lets a caller in or not, by the layer-4 policies of the service it asks for. */
-import { parseIp } from "#core/address/ip.ts";
 import { decideAccess, denialText, type Verdict } from "#core/policy/decide-access.ts";
 import type { ApplicablePolicies } from "#core/policy/policy-set.ts";
 import type { ServiceEntry } from "#core/routing/service-table.ts";
@@ -7,13 +6,20 @@ import { type Caller, type Exchange, refuse } from "./exchange.ts";
 
 /** Decides on the caller's own identity and address; the service's address stands for its workloads'. */
 export function decideCaller(caller: Caller, service: ServiceEntry, policies: ApplicablePolicies): Verdict {
-  const ip = parseIp(service.authority.slice(0, service.authority.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
+  if (isEmpty(policies)) return everybody;
   return decideAccess(policies, {
     source: caller.identity,
     sourceAddress: caller.address,
-    destinationAddress: ip.ok ? ip.value : caller.address,
+    destinationAddress: service.address,
     destinationPort: service.targetPort,
   });
+}
+
+const everybody: Verdict = { kind: "allowed", policy: undefined, dryRunDenial: undefined };
+
+/** Most services have no policy: their requests need no facts prepared. */
+function isEmpty({ deny, allow, dryRun, missing }: ApplicablePolicies): boolean {
+  return deny.length + allow.length + dryRun.length + missing.length === 0;
 }
 
 /** A 403 when the caller is not allowed; the policy is named in the log, not to the caller. */

@@ -1,5 +1,5 @@
 /** A waypoint's services by what asks for them: the address a tunnel names, or the host a request from outside names. */
-import { formatIp } from "#core/address/ip.ts";
+import { formatIp, type IpAddress } from "#core/address/ip.ts";
 import { formatSocketAddress } from "#core/address/socket-address.ts";
 import type { RoutedService, Waypoint } from "#core/proto/lambient/discovery_pb.js";
 import { type CompiledRoute, compileRoutes } from "./decide-route.ts";
@@ -9,6 +9,7 @@ export interface ServiceEntry {
   readonly namespace: string;
   readonly name: string;
   readonly hostname: string;
+  readonly address: IpAddress;
   /** `address:port` of the service. */
   readonly authority: string;
   readonly port: number;
@@ -37,6 +38,7 @@ export const noService: ServiceEntry = {
   namespace: "",
   name: "",
   hostname: "",
+  address: formatIp(new Uint8Array(4)),
   authority: "",
   port: 0,
   targetPort: 0,
@@ -71,6 +73,7 @@ function entriesOf(service: RoutedService, routes: readonly CompiledRoute[]): Se
       hostname,
       policyKeys,
       routes,
+      address: formatIp(bytes),
       authority: formatSocketAddress({ ip: formatIp(bytes), port: port.port }),
       port: port.port,
       targetPort: port.targetPort === 0 ? port.port : port.targetPort,
