@@ -9,7 +9,7 @@ import { TunnelError } from "#host/tunnel/tunnel-error.ts";
 import type { Tunnel } from "#host/tunnel/tunnel.ts";
 import { askByUdp } from "../support/ask-name.ts";
 import { type Conversation, converseFrom, untilRefused } from "../support/conversation.ts";
-import { openPacketCapture, readTcp } from "../support/packet-capture.ts";
+import { openLinkCapture, readTcp } from "../support/link-capture.ts";
 import { makeTestCa } from "../support/test-ca.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import {
@@ -269,7 +269,7 @@ test("a file that breaks changes nothing, and is read again once it is whole", a
 
 test("the wire between the nodes holds only TLS on 15008, and nothing of the payload", async () => {
   const nonce = crypto.randomUUID();
-  using capture = openPacketCapture(libc, pair.nodes.a.namespace.fd);
+  using capture = openLinkCapture(libc, pair.nodes.a.namespace.fd);
   const talk = await connectFromWeb();
   expect(await talk.say(nonce)).toBe(nonce);
   talk.stream.end();
