@@ -1,5 +1,13 @@
 /** The kinds that are always there. A kind whose controller does not exist is not among them, so that nobody waits for it. */
 import type { ClusterAddresses } from "./cluster-address.ts";
+import {
+  configMapColumns,
+  endpointSliceColumns,
+  namespaceColumns,
+  secretColumns,
+  serviceAccountColumns,
+  serviceColumns,
+} from "./core-columns.ts";
 import { configMapRules, namespaceRules, secretRules } from "./core-rules.ts";
 import {
   configMapSchema,
@@ -10,7 +18,7 @@ import {
   serviceSchema,
 } from "./core-schemas.ts";
 import type { JsonObject } from "./json.ts";
-import type { KindDefinition, KindRules } from "./kind.ts";
+import type { KindDefinition, KindRules, PrinterColumn } from "./kind.ts";
 import { serviceRules } from "./service-rules.ts";
 import { structuralSchema } from "./structural-schema.ts";
 
@@ -28,6 +36,7 @@ export function coreKinds(options: CoreKindOptions): readonly KindDefinition[] {
       names: ["namespaces", "namespace", "Namespace"],
       shortNames: ["ns"],
       schema: namespaceSchema,
+      columns: namespaceColumns,
       rules: namespaceRules(options.keptNamespaces),
       more: { namespaced: false, nameForm: "label", hasStatus: true },
     }),
@@ -36,24 +45,33 @@ export function coreKinds(options: CoreKindOptions): readonly KindDefinition[] {
       shortNames: ["svc"],
       categories: ["all"],
       schema: serviceSchema,
+      columns: serviceColumns,
       rules: serviceRules(options.addresses),
       more: { nameForm: "label-1035", hasStatus: true },
     }),
-    coreKind({ names: ["secrets", "secret", "Secret"], schema: secretSchema, rules: secretRules }),
+    coreKind({
+      names: ["secrets", "secret", "Secret"],
+      schema: secretSchema,
+      columns: secretColumns,
+      rules: secretRules,
+    }),
     coreKind({
       names: ["configmaps", "configmap", "ConfigMap"],
       shortNames: ["cm"],
       schema: configMapSchema,
+      columns: configMapColumns,
       rules: configMapRules,
     }),
     coreKind({
       names: ["serviceaccounts", "serviceaccount", "ServiceAccount"],
       shortNames: ["sa"],
       schema: serviceAccountSchema,
+      columns: serviceAccountColumns,
     }),
     coreKind({
       names: ["endpointslices", "endpointslice", "EndpointSlice"],
       schema: endpointSliceSchema,
+      columns: endpointSliceColumns,
       more: { group: "discovery.k8s.io", countsGeneration: true },
     }),
   ];
@@ -64,6 +82,7 @@ function coreKind(given: {
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   readonly schema: JsonObject;
+  readonly columns: readonly PrinterColumn[];
   readonly rules?: KindRules;
   readonly more?: Partial<KindDefinition>;
 }): KindDefinition {
@@ -77,7 +96,7 @@ function coreKind(given: {
     shortNames: given.shortNames ?? [],
     categories: given.categories ?? [],
     namespaced: true,
-    versions: [{ name: "v1", schema: structuralSchema(given.schema) }],
+    versions: [{ name: "v1", schema: structuralSchema(given.schema), columns: given.columns }],
     storageVersion: "v1",
     isCustom: false,
     nameForm: "subdomain",

@@ -1,5 +1,6 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
 import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
+import { definitionColumns } from "./core-columns.ts";
 import { definitionFaults, unevaluatedRules } from "./definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "./kind.ts";
 import { forbiddenField, invalidValue } from "./refusal.ts";
@@ -35,7 +36,7 @@ export function definitionKind(
     shortNames: ["crd", "crds"],
     categories: ["api-extensions"],
     namespaced: false,
-    versions: [{ name: "v1" }],
+    versions: [{ name: "v1", columns: definitionColumns }],
     storageVersion: "v1",
     isCustom: false,
     nameForm: "subdomain",

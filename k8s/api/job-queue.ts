@@ -10,8 +10,9 @@ export interface Job {
   run(): boolean;
 }
 
-/** Steps in one turn of the event loop; requests come in between. */
-const stepsPerTurn = 8;
+/** Steps in one turn of the event loop, and how long it may take; requests come in between. */
+const stepsPerTurn = 32;
+const turnMs = 4;
 const backoffMs = { first: 50, longest: 5000 } as const;
 
 /** Runs jobs. */
@@ -56,8 +57,12 @@ export class JobQueue {
     if (!this.#open || this.#timer !== undefined) return;
     this.#timer = this.#clock.after(delayMs, () => {
       this.#timer = undefined;
+      const untilMs = this.#clock.monotonicMs() + turnMs;
       let isFine = true;
-      for (let i = 0; i < stepsPerTurn && isFine && this.#jobs.size > 0; i++) isFine = this.#step();
+      for (let i = 0; i < stepsPerTurn && isFine && this.#jobs.size > 0; i++) {
+        isFine = this.#step();
+        if (this.#clock.monotonicMs() > untilMs) break;
+      }
       if (this.#jobs.size > 0) this.#schedule(isFine ? 0 : this.#backoffMs());
     });
   }

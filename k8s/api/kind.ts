@@ -28,6 +28,8 @@ export interface PrinterColumn {
   readonly description?: string;
   readonly format?: string;
   readonly priority?: number;
+  /** Instead of the path, for built-in kinds. */
+  readonly cell?: (object: WorkingObject) => unknown;
 }
 
 /** One served version of a kind. */

@@ -6,12 +6,13 @@ import { deleteIn, deleteObject } from "./delete-object.ts";
 import { parseRow } from "./object-store.ts";
 import { patchObject } from "./patch-object.ts";
 import { deleteOptions, listQuery, selectors, watchQuery, writeOptions } from "./query-options.ts";
-import { getText, listPage, listText } from "./read-objects.ts";
+import { getText, type ListPage, listPage, listText } from "./read-objects.ts";
 import { badRequest, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
 import { readBody, readPatch } from "./request-body.ts";
 import type { ResourceRequest } from "./request-path.ts";
+import { asksForTable, type RowObject, tableOf } from "./table.ts";
 import { updateObject } from "./update-object.ts";
-import { formatWatchLine, watchObjects } from "./watch-objects.ts";
+import { formatWatchLine, type WatchLine, watchObjects } from "./watch-objects.ts";
 import { streamLines } from "./watch-response.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, Written } from "./write-context.ts";
@@ -29,7 +30,7 @@ export async function answerObjectRequest(context: ApiContext, asked: ObjectRequ
   checkSubresource(asked);
   switch (asked.parsed.verb) {
     case "get":
-      return textResponse(getText(context.store, asked.target, asked.parsed.name));
+      return answerGet(context, asked);
     case "list":
       return answerList(context, asked);
     case "watch":
@@ -54,21 +55,60 @@ function checkSubresource({ parsed, target }: ObjectRequest): void {
   if (verb !== "get" && verb !== "update" && verb !== "patch") throw methodNotAllowed(target.kind);
 }
 
-function answerList(context: ApiContext, { url, target }: ObjectRequest): Response {
+function answerGet(context: ApiContext, asked: ObjectRequest): Response {
+  const text = getText(context.store, asked.target, asked.parsed.name);
+  if (!wantsTable(asked)) return textResponse(text);
+  return tableResponse(context, asked, { version: parseVersion(text), texts: [text] });
+}
+
+function parseVersion(text: string): number {
+  return Number(parseRow({ text }).metadata.resourceVersion);
+}
+
+function wantsTable({ request }: ObjectRequest): boolean {
+  return asksForTable(request.headers.get("accept") ?? "");
+}
+
+function tableResponse(context: ApiContext, asked: ObjectRequest, page: ListPage): Response {
+  return Response.json(
+    tableOf(asked.target, page, { nowMs: context.nowMs(), rowObject: rowObjectOf(asked) }),
+  );
+}
+
+function rowObjectOf({ url }: ObjectRequest): RowObject {
+  const wanted = url.searchParams.get("includeObject");
+  return wanted === "None" || wanted === "Object" ? wanted : "Metadata";
+}
+
+function answerList(context: ApiContext, asked: ObjectRequest): Response {
+  const { url, target } = asked;
   const query = listQuery(url.searchParams);
   const { store, hub } = context;
   if (query.notOlderThan > store.version) throw tooNew(query.notOlderThan, store.version);
-  return textResponse(listText(target, listPage(store, target, query, hub.floor)));
+  const page = listPage(store, target, query, hub.floor);
+  return wantsTable(asked) ? tableResponse(context, asked, page) : textResponse(listText(target, page));
 }
 
-function answerWatch(context: ApiContext, { request, url, target, parsed }: ObjectRequest): Response {
+function answerWatch(context: ApiContext, asked: ObjectRequest): Response {
+  const { request, url, target, parsed } = asked;
   const query = watchQuery(url.searchParams);
   const named = parsed.name === "" ? [] : selectors({ fieldSelector: `metadata.name=${parsed.name}` }).fields;
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, request.signal]);
   const batches = watchObjects(context, target, { ...query, fields: [...query.fields, ...named] }, signal);
-  const body = streamLines(batches, (lines) => lines.map(formatWatchLine).join(""), ended);
+  const format = wantsTable(asked)
+    ? (line: WatchLine): string => formatWatchLine(inTable(context, asked, line))
+    : formatWatchLine;
+  const body = streamLines(batches, (lines) => lines.map(format).join(""), ended);
   return new Response(body, { headers: { "content-type": "application/json" } });
+}
+
+/** A watch's line whose object is a Table of one row; errors stay what they are. */
+function inTable(context: ApiContext, asked: ObjectRequest, line: WatchLine): WatchLine {
+  if (line.type === "ERROR") return line;
+  const page = { version: parseVersion(line.text), texts: [line.text] };
+  const options = { nowMs: context.nowMs(), rowObject: rowObjectOf(asked) };
+  return { type: line.type, text: JSON.stringify(tableOf(asked.target, page, options)) };
 }
 
 async function answerCreate(context: ApiContext, asked: ObjectRequest): Promise<Response> {

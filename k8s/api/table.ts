@@ -1,0 +1,107 @@
+/** Objects as a Table (meta.k8s.io/v1): what `kubectl get` prints, from the kinds' printer columns. */
+import { isJsonObject, type JsonObject, objectOr } from "./json.ts";
+import { findByPath, parseJsonPath } from "./json-path.ts";
+import { humanDuration } from "./human-duration.ts";
+import { findVersion, type PrinterColumn } from "./kind.ts";
+import { parseRow } from "./object-store.ts";
+import type { ListPage } from "./read-objects.ts";
+import type { WorkingObject } from "./working-object.ts";
+import type { Target } from "./write-context.ts";
+
+/** How much of each object a row carries. */
+export type RowObject = "None" | "Metadata" | "Object";
+
+const nameColumn = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: "Name of the object",
+  priority: 0,
+};
+const ageColumn: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+
+/** Whether a client asks for a Table, and can read one. */
+export function asksForTable(accept: string): boolean {
+  return accept.split(",").some((part) => /;\s*as=Table\b/.test(part) && /;\s*v=v1\b/.test(part));
+}
+
+/** A list as a Table. */
+export function tableOf(
+  target: Target,
+  page: ListPage,
+  options: { readonly nowMs: number; readonly rowObject: RowObject },
+): unknown {
+  const columns = columnsOf(target);
+  return {
+    kind: "Table",
+    apiVersion: "meta.k8s.io/v1",
+    metadata: {
+      resourceVersion: String(page.version),
+      ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
+      ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
+    },
+    columnDefinitions: [nameColumn, ...columns.map(definitionOf)],
+    rows: page.texts.map((text) => {
+      const object = parseRow({ text });
+      const cells = columns.map((column) => cellOf(column, object, options.nowMs));
+      return { cells: [object.metadata.name, ...cells], ...rowObject(object, options.rowObject) };
+    }),
+  };
+}
+
+function columnsOf(target: Target): readonly PrinterColumn[] {
+  const columns = findVersion(target.kind, target.version)?.columns ?? [];
+  return columns.length > 0 ? columns : [ageColumn];
+}
+
+function definitionOf(column: PrinterColumn): unknown {
+  const { name, type, format = "", description = "", priority = 0 } = column;
+  // Ages are sent as text: the client cannot know our clock.
+  return { name, type: type === "date" ? "string" : type, format, description, priority };
+}
+
+function cellOf(column: PrinterColumn, object: WorkingObject, nowMs: number): unknown {
+  if (column.cell !== undefined) return column.cell(object);
+  const path = parseJsonPath(column.jsonPath);
+  const values = path.ok ? findByPath(object, path.value) : [];
+  const [first] = values;
+  if (first === undefined || first === null) return column.type === "string" ? "" : null;
+  if (column.type === "date") {
+    const atMs = Date.parse(typeof first === "string" ? first : "");
+    return Number.isNaN(atMs) ? "<unknown>" : humanDuration((nowMs - atMs) / 1000);
+  }
+  if (column.type !== "string") return first;
+  return values.map(textOf).join(",");
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(textOf).join(",");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function rowObject(object: WorkingObject, which: RowObject): JsonObject {
+  switch (which) {
+    case "None":
+      return {};
+    case "Object":
+      return { object };
+    case "Metadata": {
+      const { metadata } = object;
+      return { object: { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata } };
+    }
+  }
+}
+
+/** How many entries an object's field has: for columns that count. */
+export function countOf(object: WorkingObject, ...fields: readonly string[]): number {
+  return fields.reduce((sum, field) => sum + Object.keys(objectOr(object[field])).length, 0);
+}
+
+/** Ports as `80/TCP,443/TCP`. */
+export function portsText(ports: unknown): string {
+  if (!Array.isArray(ports) || ports.length === 0) return "<none>";
+  return ports
+    .filter(isJsonObject)
+    .map((port) => `${textOf(port["port"])}/${textOf(port["protocol"])}`)
+    .join(",");
+}
