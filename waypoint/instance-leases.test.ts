@@ -190,6 +190,20 @@ test("idle instances are released after the revision's idleMs, busy ones stay", 
   expect([node.leases.instances, node.clock.pending]).toEqual([0, 0]);
 });
 
+test("a short idle time is kept, though an instance of a longer one idles already", async () => {
+  const node = new ScriptedNode();
+  const long = collect([node.leases.acquire(backend({ uid: "shop/long", idleMs: 30_000n }), never)]);
+  await node.give(0, "long");
+  long.leases[0]?.release();
+  const short = collect([node.leases.acquire(backend({ uid: "shop/short", idleMs: 300n }), never)]);
+  await node.give(1, "short");
+  short.leases[0]?.release();
+  node.clock.advance(300);
+  expect(node.released).toEqual(["short"]);
+  node.clock.advance(29_700);
+  expect(node.released).toEqual(["short", "long"]);
+});
+
 test("an instance that is gone is not used again; those that wait get another", async () => {
   const node = new ScriptedNode();
   const limits = backend({ concurrency: 1, maxInstances: 1 });

@@ -5,7 +5,7 @@
 import type { SocketAddress } from "#core/address/socket-address.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { RevisionBackend } from "#core/proto/lambient/discovery_pb.js";
-import type { Clock } from "#host/clock.ts";
+import type { Clock, Timer } from "#host/clock.ts";
 import type { Ending } from "./ending.ts";
 import { RevisionLeases } from "./revision-leases.ts";
 
@@ -63,7 +63,7 @@ export interface InstanceLeasesOptions {
 export class InstanceLeases {
   readonly #options: InstanceLeasesOptions;
   readonly #revisions = new Map<string, RevisionLeases>();
-  #willSweep = false;
+  #sweep: { readonly timer: Timer; readonly atMs: number } | undefined;
 
   constructor(options: InstanceLeasesOptions) {
     this.#options = options;
@@ -122,12 +122,14 @@ export class InstanceLeases {
     return made;
   }
 
-  /** One timer for all revisions, set only while an instance is idle. */
+  /** One timer for all revisions, set only while an instance is idle, for the one that is due first. */
   #sweepWithin(delayMs: number): void {
-    if (this.#willSweep) return;
-    this.#willSweep = true;
-    this.#options.clock.after(delayMs, () => {
-      this.#willSweep = false;
+    const { clock } = this.#options;
+    const atMs = clock.monotonicMs() + delayMs;
+    if (this.#sweep !== undefined && this.#sweep.atMs <= atMs) return;
+    this.#sweep?.timer.cancel();
+    const timer = clock.after(delayMs, () => {
+      this.#sweep = undefined;
       let nextMs = Number.POSITIVE_INFINITY;
       for (const [uid, revision] of this.#revisions) {
         nextMs = Math.min(nextMs, revision.releaseIdle());
@@ -135,5 +137,6 @@ export class InstanceLeases {
       }
       if (nextMs < Number.POSITIVE_INFINITY) this.#sweepWithin(nextMs);
     });
+    this.#sweep = { timer, atMs };
   }
 }
