@@ -1,7 +1,9 @@
 /** A ztunnel under a scripted node, a recorded discovery and authority: slots, waypoints, egress and names. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { findField } from "#core/h2/header-field.ts";
 import { Action, AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
 import { RevisionTemplateSchema } from "#core/proto/lambient/discovery_pb.js";
+import type { Span } from "#core/telemetry/span.ts";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { warmUp, withNamespace } from "#host/linux/namespaces.ts";
 import type { Tunnel } from "#host/tunnel/tunnel.ts";
@@ -92,6 +94,56 @@ test("a call goes through the waypoint, as the slot's identity and from its addr
   expect(fields["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
   talk.stream.end();
   await talk.over();
+});
+
+test("a connection is one span, sent when it opens and when it closes, under the context of its CONNECT", async () => {
+  const { node, web, asked } = shared;
+  const talk = await converseFrom(libc, web.namespace.fd, priceService, 80);
+  expect(await talk.say("traced")).toBe("traced");
+  const [, traceId, spanId] = (findField(asked.at(-1)?.headers ?? [], "traceparent") ?? "").split("-");
+  const sent = (): Span[] => node.spans.map(({ span }) => span).filter((span) => span.spanId === spanId);
+  await waitUntil("it is told of when it opens", () => sent().length === 1);
+  talk.stream.end();
+  await waitUntil("it is told of again when it closes", () => sent().length === 2);
+  const [opened, closed] = sent();
+  expect(opened).toMatchObject({ traceId, parentSpanId: undefined, kind: "client" });
+  expect(opened?.attributes).toMatchObject({
+    "network.direction": "outbound",
+    "source.identity": shopId("web"),
+    "destination.identity": shopId("waypoint"),
+    "connection.open": true,
+  });
+  expect(closed?.attributes).toMatchObject({
+    "connection.open": false,
+    "bytes.sent": 6,
+    "bytes.received": 6,
+  });
+});
+
+test("an inbound connection's span continues the trace of its CONNECT, and only a sampled one", async () => {
+  const { node } = shared;
+  const tunnel = await tunnelToPrice(libc, shared);
+  const [sampled, unsampled] = ["a".repeat(32), "b".repeat(32)];
+  for (const [traceId, flags] of [
+    [unsampled, "00"],
+    [sampled, "01"],
+  ] as const) {
+    const outcome = await tunnel.connect([
+      [":method", "CONNECT"],
+      [":authority", "10.244.0.3:8080"],
+      ["lambient-caller", asWeb],
+      ["traceparent", `00-${traceId}-${"c".repeat(16)}-${flags}`],
+    ]);
+    if (outcome.kind !== "opened") throw new Error(`refused with ${outcome.status}`);
+    new Conversation(outcome.stream).stream.reset();
+  }
+  const span = await waitUntil(
+    "it is told of",
+    () => node.spans.find((one) => one.span.traceId === sampled)?.span,
+  );
+  expect(span).toMatchObject({ parentSpanId: "c".repeat(16), kind: "server" });
+  expect(node.spans.some((one) => one.span.traceId === unsampled)).toBe(false);
+  tunnel.close();
 });
 
 test("a slot behind a waypoint serves its waypoint alone, on the word of which the caller is known", async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type IpAddress, ipBytes, parseCidr } from "#core/address/ip.ts";
+import { type ResourceSpan, readOtlpTraces } from "#core/telemetry/span-otlp.ts";
 import { openCapture } from "#host/linux/bpf.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import { findLink, setLinkUp } from "#host/linux/links.ts";
@@ -37,6 +38,8 @@ export interface ZtunnelNode extends AsyncDisposable {
   readonly lines: readonly string[];
   readonly log: readonly string[];
   readonly runDir: string;
+  /** What ztunnel has sent to the store, each sending of a span. */
+  readonly spans: readonly ResourceSpan[];
   makeSlot(uid: string, address: string): TestSlot;
   /** Tells ztunnel of a slot. @returns its error, empty for none. */
   prepare(slot: TestSlot): Promise<string>;
@@ -54,6 +57,8 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
   writeFileSync(join(runDir, "tokens", "ztunnel"), "recorded");
   const authority: AuthorityBehaviour = { signed: [] };
   const ads = await startRecordedAds({ runDir, services: (ca) => [recordedAuthority(ca, authority)] });
+  const spans: ResourceSpan[] = [];
+  const store = serveSpanStore(join(runDir, "api.sock"), ads, spans);
   const agent = scriptNode(libc, join(runDir, "zds.sock"));
   const world = makeNodePair(libc);
   const namespace = makeNode(libc);
@@ -78,6 +83,7 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
     lines,
     log,
     runDir,
+    spans,
     makeSlot: (uid, address) => makeSlot(libc, uid, address as IpAddress),
     async prepare({ uid, address, namespace: { fd }, mapFd }) {
       const value = { uid, address: ipBytes(address), nameserver: ipBytes(slotNameserver) };
@@ -91,12 +97,27 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
       child.kill("SIGTERM");
       await child.exited;
       agent[Symbol.dispose]();
+      await store.stop(true);
       await ads[Symbol.asyncDispose]();
       namespace.close();
       world[Symbol.dispose]();
       rmSync(runDir, { recursive: true, force: true });
     },
   };
+}
+
+/** The part of the API that takes spans. */
+function serveSpanStore(unix: string, ads: RecordedAds, spans: ResourceSpan[]): Bun.Server<undefined> {
+  const { keyPem: key, chainPem: cert } = ads.ca.issueServer(["lambient.local"]);
+  return Bun.serve({
+    unix,
+    tls: { key, cert },
+    async fetch(request) {
+      const read = readOtlpTraces(await request.json());
+      if (read.ok) spans.push(...read.value);
+      return new Response("{}", { status: read.ok ? 200 : 400 });
+    },
+  });
 }
 
 /** Waits until ztunnel holds the certificate of an identity. */
