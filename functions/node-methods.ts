@@ -4,6 +4,7 @@ import type { Activation } from "./activation/activator.ts";
 import type { LeaseHolder } from "./activation/instance.ts";
 import type { CheckResult } from "./check.ts";
 import type { LogAnswer, LogQuery } from "./logs/log-store.ts";
+import type { Revision } from "./revision.ts";
 import type { ProgramSubject } from "./tokens.ts";
 import { type Params, readOptionalNumber, readOptionalText, readParams, readText } from "./read-params.ts";
 
@@ -45,8 +46,8 @@ export interface NodeWork {
   check(revision: CheckedRevision): Promise<CheckResult>;
   report(): { readonly instances: readonly InstanceReport[]; readonly schedules: readonly ScheduleReport[] };
   readLogs(query: LogQuery): Promise<LogAnswer>;
-  /** The SPIFFE id of an activation's instance. */
-  identityOf(activation: Activation): string;
+  /** The SPIFFE id of a revision's instances. */
+  identityOf(revision: Revision): string;
   /** Port on which instances serve. */
   readonly port: number;
 }
@@ -74,7 +75,7 @@ export const nodeMethods: ReadonlyMap<string, NodeMethod> = new Map<string, Node
           holder,
         );
         const { instance, rung } = activation;
-        const identity = work.identityOf(activation);
+        const identity = work.identityOf(instance.revision);
         return { instance: instance.id, address: instance.slot.address, port: work.port, identity, rung };
       },
     },

@@ -1,7 +1,7 @@
 /** One channel on `node.sock`: nothing before its token is verified, then what its subject may call. Its leases end with it. */
 import type { Channel, ChannelHandlers } from "#host/channel.ts";
 import { MeshError } from "#host/mesh-error.ts";
-import type { Instance, LeaseHolder } from "./activation/instance.ts";
+import type { ComingInstance, Instance, LeaseHolder } from "./activation/instance.ts";
 import type { ExitReason } from "./activation/slot-port.ts";
 import { nodeMethods, type NodeWork } from "./node-methods.ts";
 import { readParams, readText } from "./read-params.ts";
@@ -42,6 +42,13 @@ export class NodeSession implements ChannelHandlers, LeaseHolder {
 
   onClose(): void {
     this.#options.onClose(this);
+  }
+
+  onComing({ id, revision, address }: ComingInstance): void {
+    const { port } = this.#options.work;
+    const identity = this.#options.work.identityOf(revision);
+    const coming = { instance: id, revision: revision.uid, address, port, identity };
+    this.#options.channel.notify("instance-coming", coming);
   }
 
   onGone(instance: Instance, reason: ExitReason): void {

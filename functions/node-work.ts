@@ -2,7 +2,7 @@
 import { formatSpiffeId } from "#core/identity/spiffe-id.ts";
 import { instancePort } from "#core/release/function-spec.ts";
 import { type MeshErrorCode, meshErrorCode } from "#host/mesh-error.ts";
-import type { Activation, Activator } from "./activation/activator.ts";
+import type { Activator } from "./activation/activator.ts";
 import type { Instances } from "./activation/instances.ts";
 import { type CheckDependencies, checkRevision } from "./check.ts";
 import { Gate } from "./gate.ts";
@@ -48,12 +48,8 @@ export function nodeWork(parts: NodeParts): NodeWork {
     check: (revision) => gate.run(() => checkRevision(checks, revision)),
     report: () => ({ instances: reportInstances(instances), schedules: schedules.report() }),
     readLogs: (query) => logs.read(query),
-    identityOf: ({ instance }: Activation) =>
-      formatSpiffeId({
-        trustDomain,
-        namespace: instance.revision.namespace,
-        serviceAccount: instance.revision.spec.serviceAccountName,
-      }),
+    identityOf: ({ namespace, spec }) =>
+      formatSpiffeId({ trustDomain, namespace, serviceAccount: spec.serviceAccountName }),
   };
 }
 

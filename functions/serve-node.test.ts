@@ -80,7 +80,7 @@ async function open() {
     onRequest: () => undefined,
     onNotify(method, params) {
       told.push([method, params]);
-      notified.resolve();
+      if (method === "instance-gone") notified.resolve();
     },
     onClose: () => undefined,
   });
@@ -152,9 +152,20 @@ test("a waypoint activates, is told when the instance is gone, and gives its lea
     ["activate", "shop/gone", false],
     ["release", "cart-v1-x", true],
   ]);
+  holders[0]?.onComing({ id: "cart-v1-y", revision: instance.revision, address: "10.244.0.9" });
   holders[0]?.onGone(instance, "crash");
   await notified.promise;
   expect(told).toEqual([
+    [
+      "instance-coming",
+      {
+        instance: "cart-v1-y",
+        revision: "shop/cart-v1",
+        address: "10.244.0.9",
+        port: 8080,
+        identity: "spiffe://cluster.local/ns/shop/sa/cart",
+      },
+    ],
     ["instance-gone", { instance: "cart-v1-x", revision: "shop/cart-v1", reason: "crash" }],
   ]);
   channel.close();

@@ -6,14 +6,19 @@ import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
 import { FakeSlots } from "../fake/fake-slots.ts";
 import type { Revision } from "../revision.ts";
 import { Activator } from "./activator.ts";
-import type { Instance, LeaseHolder } from "./instance.ts";
+import type { ComingInstance, Instance, LeaseHolder } from "./instance.ts";
 import { Instances } from "./instances.ts";
 import type { ExitReason } from "./slot-port.ts";
 import type { StartOutcome } from "./start-instance.ts";
 
 class Holder implements LeaseHolder {
   isOpen = true;
+  readonly coming: string[] = [];
   readonly gone: string[] = [];
+
+  onComing({ id, address }: ComingInstance): void {
+    this.coming.push(`${id} ${address}`);
+  }
 
   onGone(instance: Instance, reason: ExitReason): void {
     this.gone.push(`${instance.id} ${reason}`);
@@ -90,6 +95,18 @@ test("the first call starts an instance, the next one gets it, calls at once sha
   expect(slots.taken[0]?.assignments).toEqual([
     { revision: "shop/cart-v1", namespace: "shop", serviceAccount: "cart", policies: [] },
   ]);
+});
+
+test("whoever asked first is told of the instance once it is assigned, before it has loaded", async () => {
+  const { ask, slots } = open(revision("cart-v1"));
+  const load = Promise.withResolvers<void>();
+  slots.behaviour.load = () => load.promise;
+  const [a, b] = [new Holder(), new Holder()];
+  const both = Promise.all([ask("cart-v1", a), ask("cart-v1", b)]);
+  await settle();
+  expect([a.coming, b.coming]).toEqual([["cart-v1-1 10.244.0.2"], []]);
+  load.resolve();
+  await both;
 });
 
 test("further instances start up to scale.max, and not beyond", async () => {

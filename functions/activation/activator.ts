@@ -83,7 +83,7 @@ export class Activator {
       }
       case "start": {
         this.#refuseAfterFailure(revision);
-        const instance = await this.#start(revision);
+        const instance = await this.#start(revision, request.holder);
         return { instance: this.#lease(instance.id, request), rung: instance.rung };
       }
       case "refuse":
@@ -127,10 +127,10 @@ export class Activator {
     );
   }
 
-  #start(revision: Revision): Promise<Instance> {
+  #start(revision: Revision, holder: LeaseHolder): Promise<Instance> {
     const starts = this.#starting.get(revision.uid) ?? new Set();
     this.#starting.set(revision.uid, starts);
-    const start = this.#startAndRegister(revision).finally(() => {
+    const start = this.#startAndRegister(revision, holder).finally(() => {
       starts.delete(start);
       if (starts.size === 0) this.#starting.delete(revision.uid);
     });
@@ -138,10 +138,10 @@ export class Activator {
     return start;
   }
 
-  async #startAndRegister(revision: Revision): Promise<Instance> {
+  async #startAndRegister(revision: Revision, holder: LeaseHolder): Promise<Instance> {
     const { clock, instances, revisions, log, onStarted } = this.#options;
     const beganMs = clock.monotonicMs();
-    const outcome = await startInstance(this.#options, revision);
+    const outcome = await startInstance(this.#options, revision, (coming) => holder.onComing(coming));
     onStarted(outcome, clock.monotonicMs() - beganMs);
     if (outcome.kind === "started") {
       this.#failures.delete(revision.uid);

@@ -5,9 +5,18 @@ import type { Revision } from "../revision.ts";
 /** How warm what served was. */
 export type Rung = "running" | "pooled" | "new";
 
+/** An instance that is on its way: ztunnel knows it, its function is being loaded. */
+export interface ComingInstance {
+  readonly id: string;
+  readonly revision: Revision;
+  readonly address: string;
+}
+
 /** Whoever keeps instances alive: a waypoint's channel, a scheduled call. */
 export interface LeaseHolder {
   readonly isOpen: boolean;
+  /** The instance that it asked for can be reached soon: a tunnel to it can be opened already. It may still fail. */
+  onComing(coming: ComingInstance): void;
   /** An instance that it holds is gone. */
   onGone(instance: Instance, reason: ExitReason): void;
 }

@@ -2,7 +2,7 @@
 import type { Clock } from "#host/clock.ts";
 import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
 import type { Revision } from "../revision.ts";
-import type { Instance } from "./instance.ts";
+import type { ComingInstance, Instance } from "./instance.ts";
 import type { LoadedFunction, Slot, SlotSource, TakenSlot } from "./slot-port.ts";
 
 /** What starting needs. */
@@ -23,10 +23,14 @@ export type StartOutcome =
   /** Whose fault it was: a revision that does not load is left alone for a while, one that found no slot is not. */
   | { readonly kind: "failed"; readonly error: MeshError; readonly fault: "revision" | "node" };
 
-/** Starts an instance within the revision's activation timeout; nothing is left of a start that fails. */
+/**
+ * Starts an instance within the revision's activation timeout; nothing is left of a start that fails.
+ * @param onComing told once ztunnel knows whose the slot is, as a rule while the function is still loading
+ */
 export async function startInstance(
   dependencies: StartDependencies,
   revision: Revision,
+  onComing: (coming: ComingInstance) => void,
 ): Promise<StartOutcome> {
   const { clock } = dependencies;
   const { activationTimeoutMs } = revision.spec.scale;
@@ -37,7 +41,7 @@ export async function startInstance(
     content.catch(() => undefined); // it is awaited below, after the slot
     const taken = await dependencies.slots.take(leftMs());
     const id = dependencies.newInstanceId(revision);
-    return await fillSlot(taken, { id, revision, content, leftMs, clock });
+    return await fillSlot(taken, { id, revision, content, leftMs, clock, onComing });
   } catch (thrown) {
     return { kind: "failed", error: asMeshError(thrown), fault: "node" };
   }
@@ -62,6 +66,7 @@ interface Filling {
   readonly content: Promise<Content>;
   readonly leftMs: () => number;
   readonly clock: Clock;
+  readonly onComing: (coming: ComingInstance) => void;
 }
 
 /** The load has its own time limit, whose error says more: it comes first. */
@@ -82,7 +87,10 @@ async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<St
   };
   try {
     const loading = load();
-    const work = Promise.all([loading, assignTo(slot, revision, loading)]);
+    const assigning = assignTo(slot, revision, loading).then(() =>
+      filling.onComing({ id, revision, address: slot.address }),
+    );
+    const work = Promise.all([loading, assigning]);
     const [loaded] = await withDeadline(clock, filling.leftMs() + slackMs, revision, work);
     const instance = { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() };
     return { kind: "started", instance };

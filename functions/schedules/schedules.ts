@@ -166,7 +166,7 @@ export class Schedules {
         `Cannot run ${schedule.function} on schedule: it has no ready revision`,
       );
     }
-    const holder: LeaseHolder = { isOpen: true, onGone: () => undefined };
+    const holder: LeaseHolder = { isOpen: true, onComing: () => undefined, onGone: () => undefined };
     held.activation = await this.#options.activate(`${schedule.namespace}/${schedule.revision}`, holder);
     const { instance } = held.activation;
     try {
