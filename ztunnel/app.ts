@@ -49,9 +49,7 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
   const { certificates } = source;
   const spans = openSpans(config, log);
   const lines = makeLineWriter(accessLog, clock);
-  const { logFormat: format, spansPerSecond, connectionsMax, policyHoldMs } = config;
-  const limits = { spansPerSecond, connectionsMax, policyHoldMs };
-  const ledger = new ConnectionLedger({ clock, metrics, lines, format, spans, ...limits });
+  const ledger = new ConnectionLedger({ clock, metrics, lines, spans, limits: config });
   const pool = makeTunnelPool();
   const kernel = { libc, hostNamespaceFd, clock, random: Math.random };
   const parts: Parts = { ...kernel, config, log, mesh, certificates, pool, ledger, metrics };
@@ -123,7 +121,7 @@ async function drain(parts: Parts, workloads: Workloads): Promise<void> {
   parts.pool.drain(() => true);
   const deadlineMs = clock.monotonicMs() + config.drainMs;
   const stepMs = 20;
-  while (ledger.live.size + ledger.pending > 0 && clock.monotonicMs() < deadlineMs) await Bun.sleep(stepMs);
+  while (ledger.openCount > 0 && clock.monotonicMs() < deadlineMs) await Bun.sleep(stepMs);
   workloads.close("connection closed due to connection drain");
   parts.pool.close(() => true);
 }

@@ -61,6 +61,8 @@ export interface Config {
   readonly drainMs: number;
   /** Connections at once, both directions together; `LAMBIENT_CONNECTIONS_MAX`, default 50000. */
   readonly connectionsMax: number;
+  /** Of one workload; `LAMBIENT_CONNECTIONS_PER_WORKLOAD_MAX`, default 8192. */
+  readonly connectionsPerWorkloadMax: number;
   /** Connections a second that get a span; `LAMBIENT_SPANS_PER_SECOND`, default 200. */
   readonly spansPerSecond: number;
 }
@@ -92,6 +94,7 @@ const flags = {
   "policy-hold-ms": { absent: "5000" },
   "drain-ms": { absent: "5000" },
   "connections-max": { absent: "50000" },
+  "connections-per-workload-max": { absent: "8192" },
   "spans-per-second": { absent: "200" },
 } as const satisfies Readonly<Record<string, { readonly absent: string; readonly istio?: string }>>;
 
@@ -129,6 +132,7 @@ export function readConfig(
     source,
     policyHoldMs: whole(texts, "policy-hold-ms", fail),
     drainMs: whole(texts, "drain-ms", fail),
+    connectionsPerWorkloadMax: whole(texts, "connections-per-workload-max", fail),
     connectionsMax: whole(texts, "connections-max", fail),
     spansPerSecond: whole(texts, "spans-per-second", fail),
   };

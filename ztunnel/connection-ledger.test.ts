@@ -39,7 +39,6 @@ function makeBench(
     clock,
     metrics: makeZtunnelMetrics(registry, "1"),
     lines: { write: (line) => void lines.push(line), dropped: 0, flush: () => Promise.resolve() },
-    format: "text",
     spans:
       options.withStore === false
         ? undefined
@@ -50,9 +49,13 @@ function makeBench(
             dropped: 0,
             close() {},
           },
-    spansPerSecond: options.spansPerSecond ?? 10,
-    connectionsMax: options.connectionsMax ?? 10,
-    policyHoldMs: 5000,
+    limits: {
+      logFormat: "text",
+      spansPerSecond: options.spansPerSecond ?? 10,
+      connectionsMax: options.connectionsMax ?? 10,
+      connectionsPerWorkloadMax: 2,
+      policyHoldMs: 5000,
+    },
   });
   const address = { ip: "10.0.0.1" as IpAddress, port: 1 };
   return {
@@ -154,10 +157,16 @@ test("traceFor() follows its parent's sampling, and samples nothing without a st
   expect(makeBench({ withStore: false }).ledger.traceFor(parent).sampled).toBe(false);
 });
 
-test("hasRoom counts what lives and what is on its way", () => {
-  const { ledger, open } = makeBench({ connectionsMax: 2 });
+test("hasRoomFor() counts all, and each workload's own", () => {
+  const { ledger, open } = makeBench({ connectionsMax: 3 });
+  const first = open();
+  expect(ledger.hasRoomFor("a")).toBe(true);
   open();
-  expect(ledger.hasRoom).toBe(true);
-  ledger.pending++;
-  expect(ledger.hasRoom).toBe(false);
+  expect(ledger.hasRoomFor("a")).toBe(false);
+  expect(ledger.hasRoomFor("b")).toBe(true);
+  ledger.enter("b");
+  expect(ledger.hasRoomFor("b")).toBe(false);
+  first.connection.end({ bytesFromA: 0, bytesFromB: 0, error: undefined });
+  expect(["a", "b"].map((uid) => ledger.hasRoomFor(uid))).toEqual([true, true]);
+  expect(ledger.openCount).toBe(2);
 });

@@ -7,6 +7,7 @@ import type { Clock, Timer } from "#host/clock.ts";
 import type { SpanExporter } from "#host/spans/span-exporter.ts";
 import { makeSpanIds, type SpanIds } from "#host/spans/span-ids.ts";
 import { type AccessRecord, formatAccessJson, formatAccessText } from "./access-line.ts";
+import type { Config } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import type { LineWriter } from "./line-writer.ts";
 import type { ZtunnelMetrics } from "./metrics.ts";
@@ -17,13 +18,12 @@ export interface LedgerOptions {
   readonly clock: Clock;
   readonly metrics: ZtunnelMetrics;
   readonly lines: LineWriter;
-  readonly format: "text" | "json";
   /** Absent where there is no store: then nothing is sampled. */
   readonly spans: SpanExporter | undefined;
-  readonly spansPerSecond: number;
-  readonly connectionsMax: number;
-  /** How long what decides a connection may be unknown before it is cut. */
-  readonly policyHoldMs: number;
+  readonly limits: Pick<
+    Config,
+    "logFormat" | "spansPerSecond" | "connectionsMax" | "connectionsPerWorkloadMax" | "policyHoldMs"
+  >;
 }
 
 /** Identities remembered for their labels; beyond it they are described anew. */
@@ -40,8 +40,9 @@ export class ConnectionLedger {
   #spanAllowance: number;
   #allowanceAtMs = 0;
   #recheck: Timer | undefined;
-  /** Connections that are decided and not yet live. */
-  pending = 0;
+  /** Connections from their decision to their end, live or not yet. */
+  readonly #open = new Map<string, number>();
+  #openTotal = 0;
   connectionsEnded = 0;
   /** As far as it was counted, in both directions. */
   bytesCarried = 0;
@@ -50,12 +51,32 @@ export class ConnectionLedger {
     this.#options = options;
     this.clock = options.clock;
     this.metrics = options.metrics;
-    this.#spanAllowance = options.spansPerSecond;
+    this.#spanAllowance = options.limits.spansPerSecond;
   }
 
-  /** Whether another connection may be taken. */
-  get hasRoom(): boolean {
-    return this.live.size + this.pending < this.#options.connectionsMax;
+  /** Whether another connection of a workload may be taken: none may use up what is there for all. */
+  hasRoomFor(uid: string): boolean {
+    const { connectionsMax, connectionsPerWorkloadMax } = this.#options.limits;
+    return this.#openTotal < connectionsMax && (this.#open.get(uid) ?? 0) < connectionsPerWorkloadMax;
+  }
+
+  /** Connections that are not over. */
+  get openCount(): number {
+    return this.#openTotal;
+  }
+
+  /** A connection of a workload begins to be carried. */
+  enter(uid: string): void {
+    this.#openTotal++;
+    this.#open.set(uid, (this.#open.get(uid) ?? 0) + 1);
+  }
+
+  /** A connection of a workload is over. */
+  leave(uid: string): void {
+    this.#openTotal--;
+    const left = (this.#open.get(uid) ?? 1) - 1;
+    if (left > 0) this.#open.set(uid, left);
+    else this.#open.delete(uid);
   }
 
   /** The context of a connection's span: in the parent's trace, or of a new trace that is sampled as far as the rate allows. */
@@ -70,7 +91,7 @@ export class ConnectionLedger {
   }
 
   writeLine(record: AccessRecord): void {
-    const format = this.#options.format === "json" ? formatAccessJson : formatAccessText;
+    const format = this.#options.limits.logFormat === "json" ? formatAccessJson : formatAccessText;
     this.#options.lines.write(format(record, this.clock.nowMs()));
   }
 
@@ -86,14 +107,14 @@ export class ConnectionLedger {
         continue;
       }
       connection.unknownSinceMs ??= nowMs;
-      const isOver = nowMs - connection.unknownSinceMs >= this.#options.policyHoldMs;
+      const isOver = nowMs - connection.unknownSinceMs >= this.#options.limits.policyHoldMs;
       if (review.kind === "cut" || isOver)
         connection.cut(`connection closed due to policy change: ${review.text}`);
       else isUnknown = true;
     }
     this.#recheck?.cancel();
     this.#recheck = isUnknown
-      ? this.clock.after(this.#options.policyHoldMs, () => this.review(snapshotNow))
+      ? this.clock.after(this.#options.limits.policyHoldMs, () => this.review(snapshotNow))
       : undefined;
   }
 
@@ -134,7 +155,7 @@ export class ConnectionLedger {
 
   #takeAllowance(): boolean {
     const nowMs = this.clock.monotonicMs();
-    const { spansPerSecond } = this.#options;
+    const { spansPerSecond } = this.#options.limits;
     const earned = ((nowMs - this.#allowanceAtMs) * spansPerSecond) / 1000;
     this.#allowanceAtMs = nowMs;
     this.#spanAllowance = Math.min(spansPerSecond, this.#spanAllowance + earned);

@@ -51,6 +51,7 @@ export class Connection {
     this.#ledger = ledger;
     this.#startedAtMs = ledger.clock.nowMs();
     this.#startedMonotonicMs = ledger.clock.monotonicMs();
+    ledger.enter(facts.uid);
   }
 
   /** Bytes flow from now on. */
@@ -120,6 +121,7 @@ export class Connection {
     readonly isDenial: boolean;
   }): void {
     const { clock } = this.#ledger;
+    this.#ledger.leave(this.facts.uid);
     this.#ledger.writeLine({
       ...this.facts,
       bytesSent: outcome.sent,

@@ -23,11 +23,10 @@ export interface Asked {
 
 /** Serves a CONNECT to its end; never throws. */
 export function serveConnect(parts: Parts, asked: Asked): void {
-  if (!parts.ledger.hasRoom) return asked.responder.refuse(503);
-  parts.ledger.pending++;
-  serve(parts, asked)
-    .catch((error: unknown) => parts.log.error("inbound connection not served", { error: errorText(error) }))
-    .finally(() => parts.ledger.pending--);
+  if (!parts.ledger.hasRoomFor(asked.workload.uid)) return asked.responder.refuse(503);
+  serve(parts, asked).catch((error: unknown) =>
+    parts.log.error("inbound connection not served", { error: errorText(error) }),
+  );
 }
 
 async function serve(parts: Parts, { workload, request, responder }: Asked): Promise<void> {

@@ -10,27 +10,34 @@ if (!config.ok) {
   process.stderr.write(`${config.error.join("\n")}\n`);
   process.exit(2);
 }
-try {
-  const app = await openApp(config.value, readVersion(), writeOut);
-  let isStopping = false;
-  const stop = (): void => {
+const starting = openApp(config.value, readVersion(), writeOut);
+let isStopping = false;
+// Asked to end while it still starts, it ends as soon as it has.
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => {
     if (isStopping) return;
     isStopping = true;
     // The drain has a deadline of its own; this one is for what should never hang and does.
     setTimeout(() => process.exit(1), config.value.drainMs + 5000).unref();
-    app.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        process.stderr.write(`Cannot stop ztunnel whole: ${errorText(error)}\n`);
-        process.exit(1);
-      },
-    );
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+    void stop();
+  });
+}
+try {
+  await starting;
 } catch (error) {
   process.stderr.write(`Cannot start ztunnel: ${errorText(error)}\n`);
   process.exit(1);
+}
+
+async function stop(): Promise<void> {
+  try {
+    const app = await starting;
+    await app.close();
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`Cannot stop ztunnel whole: ${errorText(error)}\n`);
+    process.exit(1);
+  }
 }
 
 /** Writes to standard output without holding up the thread that carries connections. */

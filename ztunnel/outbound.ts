@@ -29,7 +29,7 @@ export interface Captured {
 /** Carries a captured connection to its end; never throws. */
 export function carryOutbound(parts: Parts, captured: Captured): void {
   const facts = captured.workload.factsAt(parts.mesh.snapshot);
-  if (facts === undefined || !parts.ledger.hasRoom) {
+  if (facts === undefined || !parts.ledger.hasRoomFor(captured.workload.uid)) {
     const reason = facts === undefined ? "the workload has no identity" : "too many connections";
     parts.log.debug("captured connection refused", { uid: captured.workload.uid, reason });
     captured.stream.reset();
@@ -37,13 +37,10 @@ export function carryOutbound(parts: Parts, captured: Captured): void {
   }
   const { snapshot } = parts.mesh;
   const decision = decideOutbound(snapshot, facts.source, captured.stream.localAddress, parts.random());
-  parts.ledger.pending++;
-  carry(parts, captured, facts, decision)
-    .catch((error: unknown) => {
-      parts.log.error("captured connection not carried", { error: errorText(error) });
-      captured.stream.reset();
-    })
-    .finally(() => parts.ledger.pending--);
+  carry(parts, captured, facts, decision).catch((error: unknown) => {
+    parts.log.error("captured connection not carried", { error: errorText(error) });
+    captured.stream.reset();
+  });
 }
 
 async function carry(...[parts, captured, facts, decision]: CarryArguments): Promise<void> {
