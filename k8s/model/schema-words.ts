@@ -5,8 +5,6 @@ export type Schema = Readonly<Record<string, unknown>>;
 
 /** Any string. */
 export const text: Schema = { type: "string" };
-/** True or false. */
-export const flag: Schema = { type: "boolean" };
 /** An object whose fields we do not read. */
 export const anything: Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
 /** A port number. */
