@@ -12,6 +12,7 @@ import { Connections } from "./connections.ts";
 import { type Entrance, openEntrance } from "./entrance.ts";
 import type { Exchange } from "./exchange.ts";
 import { Exchanges } from "./exchanges.ts";
+import { freeMemoryWhenIdle } from "./free-memory.ts";
 import { declareGauges } from "./metrics.ts";
 import { edgeStages, makePipeline, type PipelineOptions, waypointStages } from "./pipeline.ts";
 import { Readiness } from "./readiness.ts";
@@ -72,6 +73,7 @@ export function openApp(self: Self, ports: AppPorts): App {
     logLinesDropped: () => ports.lines.dropped,
     spansDropped: () => telemetry.spans.dropped,
   });
+  const stopFreeing = freeMemoryWhenIdle(clock, exchanges);
   const snapshot = (): Snapshot => held.snapshot;
   const entry = { own, connections, exchanges, run, snapshot, log, certificates, ...upstreams };
   let entrance: Entrance | undefined;
@@ -102,6 +104,7 @@ export function openApp(self: Self, ports: AppPorts): App {
       await until(clock, config.limits.drainMs, isOver);
     },
     close() {
+      stopFreeing();
       entrance?.close();
       connections.cut();
       upstreams.pool.closeIdle();

@@ -28,6 +28,7 @@ export class Exchanges {
   readonly #options: ExchangesOptions;
   #nextId = 1;
   #open = 0;
+  #finished = 0;
   #lastOverMs: number;
 
   constructor(options: ExchangesOptions) {
@@ -38,6 +39,11 @@ export class Exchanges {
   /** Requests under way. */
   get open(): number {
     return this.#open;
+  }
+
+  /** Requests that ended. */
+  get finished(): number {
+    return this.#finished;
   }
 
   /** When the last one ended, or somebody came; only of meaning while none is open. */
@@ -90,6 +96,7 @@ export class Exchanges {
   finish(exchange: Exchange): void {
     const { clock, metrics, log, record } = this.#options;
     this.#open--;
+    this.#finished++;
     this.#lastOverMs = clock.monotonicMs();
     const durationMs = this.#lastOverMs - exchange.startedMs;
     metrics.onRequest(exchange, durationMs);

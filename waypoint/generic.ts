@@ -56,6 +56,7 @@ export async function liveAsGeneric(options: GenericOptions): Promise<void> {
   });
   const answered = await rehearse(clock);
   log.debug("rehearsed", { answered });
+  Bun.gc(true);
   channel.notify("booted", {});
   await over.promise;
   await app?.flush();

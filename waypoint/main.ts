@@ -8,7 +8,6 @@ import { type Config, readConfig } from "./config.ts";
 import { openControl } from "./control.ts";
 import { liveAsGeneric } from "./generic.ts";
 import { LineWriter } from "./line-writer.ts";
-import { rehearse } from "./rehearse.ts";
 import { type AppPorts, edgeName, type Self } from "./self.ts";
 import { idleEnough } from "./sleep.ts";
 import { writeOut } from "./write-out.ts";
@@ -84,7 +83,7 @@ async function live(config: Config, ports: AppPorts, apps: App[]): Promise<void>
         },
   );
   apps.push(app);
-  await Promise.all([app.ready(), rehearse(ports.clock)]);
+  await app.ready();
   const port = app.listen();
   ports.log.info("serving", { port });
   if (role.kind === "edge") return new Promise(() => {});
