@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
@@ -6,6 +6,8 @@ import { findLeaks, type HostSnapshot, listCgroups } from "../support/host-snaps
 import { lambient, startMesh } from "../support/mesh.ts";
 import { openTestHost, type TestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
+
+setDefaultTimeout(60_000);
 
 let host: TestHost;
 let before: HostSnapshot;

@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { type RunResult } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
+
+setDefaultTimeout(60_000);
 
 let mesh: Mesh;
 beforeAll(async () => {

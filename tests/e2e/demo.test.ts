@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Check, Evidence } from "../../scripts/demo/evidence.ts";
 import { findLeaks } from "../support/host-snapshot.ts";
 import { openTestHost, type TestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
+
+setDefaultTimeout(60_000);
 
 let host: TestHost;
 beforeAll(async () => {

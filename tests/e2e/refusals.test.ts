@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chownSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lambient } from "../support/mesh.ts";
 import { openTestHost, type RunResult, type TestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
+
+setDefaultTimeout(60_000);
 
 let host: TestHost;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -14,6 +14,8 @@ import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "../support/host-snapshot.ts";
 import { type HostProcess, openTestHost, type RunResult, type TestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
+
+setDefaultTimeout(60_000);
 
 const root = join(import.meta.dir, "../..");
 const lambient = [process.execPath, join(root, "runtime/cli/main.ts")];

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { openPacketCapture } from "../support/packet-capture.ts";
 import { openTestHost, type TestHost } from "../support/test-host.ts";
+
+setDefaultTimeout(60_000);
 
 let host: TestHost;
 let mesh: Mesh;

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { connectChannel } from "#host/channel-socket.ts";
 import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
 import type { ToldSpan } from "../../runtime/cli/trace/chain.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "./host-snapshot.ts";
@@ -65,7 +66,7 @@ export interface Mesh extends AsyncDisposable {
   applyObjects(namespace: string, yaml: string): Promise<void>;
   /** The pid, on the host, of a program, as `lambient status` tells. */
   pidOf(program: string): Promise<number>;
-  /** Running instances. */
+  /** Running instances, by the node runtime's own word: the API's list is a moment old. */
   instances(): Promise<readonly MeshInstance[]>;
   /** The spans of a trace, once there are as many as asked for. */
   trace(traceId: string, spansMin: number): Promise<readonly ToldSpan[]>;
@@ -100,6 +101,7 @@ const root = join(import.meta.dir, "../..");
 /** The command as the host runs it. */
 export const lambient: readonly string[] = [process.execPath, join(root, "runtime/cli/main.ts")];
 const readyMs = 60_000;
+const answerMs = 5000;
 
 /** Brings a mesh up. @throws Error with its words when it does not come up */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
@@ -193,7 +195,7 @@ function meshOf(parts: Parts): Mesh {
       if (pid === undefined) throw new Error(`Cannot find a running program "${program}"`);
       return pid;
     },
-    instances: () => json<MeshInstance[]>("list", "instances"),
+    instances: () => askNode(runDir),
     trace: (traceId, spansMin) =>
       waitUntil(`trace ${traceId} has ${spansMin} spans`, async () => {
         const answer = await apiFetch(`/traces/${traceId}`);
@@ -213,6 +215,20 @@ function meshOf(parts: Parts): Mesh {
       if (parts.ownsHost) await host.close();
     },
   };
+}
+
+async function askNode(runDir: string): Promise<readonly MeshInstance[]> {
+  const handlers = { onRequest: () => null, onNotify() {}, onClose() {} };
+  const channel = await connectChannel(join(runDir, "node.sock"), handlers);
+  try {
+    await channel.request("hello", { token: readFileSync(join(runDir, "tokens/admin"), "utf8") }, answerMs);
+    const { instances } = (await channel.request("instances", {}, answerMs)) as {
+      readonly instances: MeshInstance[];
+    };
+    return instances;
+  } finally {
+    channel.close();
+  }
 }
 
 async function findMeshLeaks({ host, before, runDir }: Parts): Promise<readonly string[]> {
