@@ -1,7 +1,8 @@
 /** The node runtime as a waypoint asks it: activations and releases on `node.sock`, connected when first needed and again after a loss. */
 import { readFileSync } from "node:fs";
-import { parseSocketAddress } from "#core/address/socket-address.ts";
-import { parseSpiffeId } from "#core/identity/spiffe-id.ts";
+import { parseSocketAddress, type SocketAddress } from "#core/address/socket-address.ts";
+import { parseSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
+import type { Result } from "#core/result.ts";
 import type { Channel } from "#host/channel.ts";
 import { connectChannel } from "#host/channel-socket.ts";
 import type { Clock } from "#host/clock.ts";
@@ -15,6 +16,8 @@ export interface NodeClientOptions {
   readonly tokenPath: string;
   readonly clock: Clock;
   readonly onInstanceGone: (instance: string) => void;
+  /** An instance that was asked for is loading: a tunnel to it can be made meanwhile. */
+  readonly onInstanceComing: (address: SocketAddress, identity: SpiffeId) => void;
   /** The connection is lost, and with it every lease. */
   readonly onLost: (reason: string) => void;
 }
@@ -116,6 +119,7 @@ class Client implements NodeClient {
       onNotify(method, params) {
         const instance = method === "instance-gone" ? textOf(params, "instance") : undefined;
         if (instance !== undefined) onInstanceGone(instance);
+        if (method === "instance-coming") this.#onComing(params);
       },
       onClose: (reason) => {
         this.#channel = undefined;
@@ -127,6 +131,12 @@ class Client implements NodeClient {
     return channel;
   }
 
+  #onComing(params: unknown): void {
+    const address = readAddress(params);
+    const identity = parseSpiffeId(textOf(params, "identity") ?? "");
+    if (address.ok && identity.ok) this.#options.onInstanceComing(address.value, identity.value);
+  }
+
   #forget(opening: Promise<Channel>): void {
     if (this.#channel === opening) this.#channel = undefined;
   }
@@ -136,7 +146,7 @@ const rungs: ReadonlySet<string> = new Set<Rung>(["running", "pooled", "new"]);
 
 function readActivated(result: unknown): Activated {
   const instance = textOf(result, "instance");
-  const address = parseSocketAddress(`${textOf(result, "address")}:${numberOf(result, "port")}`);
+  const address = readAddress(result);
   const identity = parseSpiffeId(textOf(result, "identity") ?? "");
   const rung = textOf(result, "rung") ?? "";
   if (instance !== undefined && address.ok && identity.ok && rungs.has(rung)) {
@@ -147,6 +157,10 @@ function readActivated(result: unknown): Activated {
     "protocol-violation",
     "Cannot read an activation's answer: a field is missing or malformed",
   );
+}
+
+function readAddress(value: unknown): Result<SocketAddress> {
+  return parseSocketAddress(`${textOf(value, "address")}:${numberOf(value, "port")}`);
 }
 
 function numberOf(value: unknown, name: string): number | undefined {

@@ -10,7 +10,7 @@ import type { CertificateSource } from "#host/certificates/certificate-source.ts
 import { errorText } from "#host/mesh-error.ts";
 import type { TunnelDial } from "#host/tunnel/open-tunnel.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
-import type { TunnelPool } from "#host/tunnel/tunnel-pool.ts";
+import type { TunnelKey, TunnelPool } from "#host/tunnel/tunnel-pool.ts";
 import type { Caller } from "./exchange.ts";
 import type { Lease } from "./instance-leases.ts";
 
@@ -79,6 +79,19 @@ export function serviceDestination(backend: ServiceBackend): Destination | undef
   return { key, target, identities: [identity.value], tunnelAddress, namesCaller: false };
 }
 
+/** Makes the tunnel to an instance that is on its way, where our certificate is at hand. */
+export function prepareInstanceTunnel(
+  opener: Opener,
+  instance: { readonly address: SocketAddress; readonly identity: SpiffeId },
+  options: OpenUpstreamOptions,
+): void {
+  const certificate = options.certificates.peek(opener.identity);
+  if (certificate === undefined) return;
+  const tunnelAddress = { ip: instance.address.ip, port: tunnelPort };
+  const key = tunnelKey(opener, [instance.identity], tunnelAddress);
+  options.tunnels.prepare(key, { certificate, dial: () => options.dial(tunnelAddress) });
+}
+
 /** Opens a stream; every failure is an outcome. */
 export async function openUpstream(
   opener: Opener,
@@ -98,12 +111,7 @@ export async function openUpstream(
     }
     const certificate =
       options.certificates.peek(opener.identity) ?? (await options.certificates.get(opener.identity));
-    const key = {
-      source: opener.identity,
-      sourceAddress: opener.address,
-      destinations: destination.identities,
-      destinationAddress: destination.tunnelAddress,
-    };
+    const key = tunnelKey(opener, destination.identities, destination.tunnelAddress);
     const route = { certificate, dial: () => options.dial(destination.tunnelAddress) };
     const outcome = await options.tunnels.connect(key, route, connectFields(destination, hop));
     if (outcome.kind === "opened") return outcome;
@@ -112,6 +120,11 @@ export async function openUpstream(
   } catch (error) {
     return { kind: "failed", reason: errorText(error) };
   }
+}
+
+function tunnelKey(opener: Opener, destinations: readonly SpiffeId[], to: SocketAddress): TunnelKey {
+  const { identity: source, address: sourceAddress } = opener;
+  return { source, sourceAddress, destinations, destinationAddress: to };
 }
 
 function isDenial(status: number): boolean {

@@ -12,7 +12,7 @@ import type { Exchange } from "./exchange.ts";
 import { type ActivationPort, InstanceLeases } from "./instance-leases.ts";
 import type { WaypointMetrics } from "./metrics.ts";
 import { type NodeClient, openNodeClient } from "./node-client.ts";
-import type { Destination } from "./open-upstream.ts";
+import { type Destination, prepareInstanceTunnel } from "./open-upstream.ts";
 import { type TracedOutcome, tracedOpener } from "./open-traced.ts";
 import type { AppPorts, Self } from "./self.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -50,6 +50,7 @@ export function openUpstreams(
     tokenPath: `${runDir}/tokens/waypoint`,
     clock,
     onInstanceGone: (instance) => leases.onGone(instance),
+    onInstanceComing: (address, identity) => prepare(address, identity),
     onLost(reason) {
       log.warn("node runtime lost", { reason });
       leases.onNodeGone();
@@ -67,14 +68,21 @@ export function openUpstreams(
     tunnels.drain(() => true);
     pool.retire();
   });
-  const open = tracedOpener({
-    opener: { identity: own, address: self.address },
+  const opener = { identity: own, address: self.address };
+  const opening = {
     tunnels,
     certificates,
+    dial: (to: SocketAddress) => dialFrom(libc, self.address, to),
+    connectTimeoutMs,
+  };
+  // The tunnel's handshake and the function's loading take as long as each other: they run side by side.
+  const prepare = (address: SocketAddress, identity: SpiffeId): void =>
+    prepareInstanceTunnel(opener, { address, identity }, opening);
+  const open = tracedOpener({
+    opener,
+    ...opening,
     clock,
     ids: telemetry.ids,
-    dial: (to) => dialFrom(libc, self.address, to),
-    connectTimeoutMs,
     record: (span) => telemetry.spans.record(span),
   });
   return { pool, node, leases, tunnels, open };

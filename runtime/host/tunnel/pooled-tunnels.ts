@@ -57,6 +57,13 @@ export class PooledTunnels {
     throw new TunnelError("exhausted", "Cannot open a stream: others took the room of every tunnel made");
   }
 
+  /** Makes a tunnel ahead of its first stream, unless one is there or on its way; a stream that waits for one that fails makes its own. */
+  async prepare(open: () => Promise<Tunnel>): Promise<void> {
+    if (this.#isReleased || !this.isEmpty) return;
+    this.#opening = this.#add(open).catch(() => undefined);
+    await this.#opening;
+  }
+
   drain(): void {
     this.#isDraining = true;
     for (const { tunnel } of this.#tunnels.slice()) tunnel.drain();

@@ -230,6 +230,39 @@ describe("makeTunnelPool()", () => {
     expect([tries, bench.pool.tunnelsOpen]).toEqual([2, 0]);
   });
 
+  test("makes a tunnel ahead, once, for the streams that come while it opens and after", async () => {
+    const bench = setUp();
+    bench.pool.prepare(key(), route);
+    bench.pool.prepare(key(), route);
+    await settle(bench, many(bench, 2));
+    bench.pool.prepare(key(), route);
+    await settle(bench, many(bench, 1));
+    expect(bench.tunnels.map(({ streamsOpen }) => streamsOpen)).toEqual([3]);
+  });
+
+  test("makes a tunnel anew when the one made ahead fails, and releases one that is never used", async () => {
+    let fails = true;
+    const tunnels: FakeTunnel[] = [];
+    const bench = setUp({
+      idleReleaseMs: 1000,
+      open: (asked) => {
+        if (fails) return Promise.reject(new TunnelError("connect", "refused"));
+        const tunnel = new FakeTunnel(asked, 10);
+        tunnels.push(tunnel);
+        return Promise.resolve(tunnel);
+      },
+    });
+    bench.pool.prepare(key(), route);
+    fails = false;
+    await settle(bench, many(bench, 1));
+    expect(tunnels.length).toBe(1);
+    bench.pool.prepare(key({ at: "10.244.0.9" }), route);
+    await settle(bench, []);
+    expect(bench.pool.tunnelsOpen).toBe(2);
+    bench.clock.advance(1000);
+    expect([tunnels[0]?.isClosed, tunnels[1]?.isClosed]).toEqual([false, true]);
+  });
+
   test("releases a tunnel that was idle for its time, not one that is used", async () => {
     const bench = setUp({ idleReleaseMs: 1000 });
     await settle(bench, many(bench, 1));

@@ -29,7 +29,7 @@ export interface TunnelRoute {
 export interface TunnelPoolOptions {
   /** Streams on one tunnel before another is made, 100; the peer's own limit holds as well. */
   readonly streamsPerTunnelMax?: number;
-  /** Tunnels for one key, 16. */
+  /** Tunnels for one key, 64. */
   readonly tunnelsPerKeyMax?: number;
   /** Tunnels in the whole pool, 4096. */
   readonly tunnelsMax?: number;
@@ -50,6 +50,11 @@ export interface TunnelPool {
    * @throws TunnelError (rejects), as `openTunnel` and `Tunnel.connect` do, or `exhausted` at a limit.
    */
   connect(key: TunnelKey, route: TunnelRoute, headers: readonly HeaderField[]): Promise<ConnectOutcome>;
+  /**
+   * Makes a tunnel of the key ahead of its first stream, unless there is one or one is being made.
+   * A failure is told to nobody: the first stream tries for itself.
+   */
+  prepare(key: TunnelKey, route: TunnelRoute): void;
   /** Drains the tunnels whose key matches (GOAWAY, close after the last stream): a renewed certificate, a changed route. */
   drain(matches: (key: TunnelKey) => boolean): void;
   /** Closes the tunnels whose key matches at once: the release of a source or a destination. */
@@ -58,7 +63,7 @@ export interface TunnelPool {
 
 const defaults = {
   streamsPerTunnelMax: 100,
-  tunnelsPerKeyMax: 16,
+  tunnelsPerKeyMax: 64,
   tunnelsMax: 4096,
   idleReleaseMs: 300_000,
 };
@@ -102,6 +107,15 @@ class KeyedPool implements TunnelPool {
     } finally {
       if (entry.isEmpty) this.#entries.delete(keyText(key));
     }
+  }
+
+  prepare(key: TunnelKey, route: TunnelRoute): void {
+    const entry = this.#entryOf(key);
+    void entry
+      .prepare(() => this.#open(key, route))
+      .finally(() => {
+        if (entry.isEmpty) this.#entries.delete(keyText(key));
+      });
   }
 
   drain(matches: (key: TunnelKey) => boolean): void {
