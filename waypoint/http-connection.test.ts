@@ -205,6 +205,23 @@ test("a request's body flows once there is a sink, and stops while that is full"
   expect(bench.exchanges[0]?.bytesReceived).toBe(9);
 });
 
+test("trailers go on, but for those that speak of identity", () => {
+  const bench = new Bench();
+  bench.respond = () => new Promise(() => {});
+  bench.stream.receive("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const seen: unknown[] = [];
+  bench.exchanges[0]?.body?.pipe({
+    onData() {},
+    onPause() {},
+    onEnd: (trailers) => void seen.push(...trailers),
+    onAbort() {},
+  });
+  bench.stream.receive(
+    "0\r\nX-Sum: 1\r\nX-Forwarded-Client-Cert: URI=spiffe://x\r\nLambient-Caller: y\r\n\r\n",
+  );
+  expect(seen).toEqual([["x-sum", "1"]]);
+});
+
 test("a response before its request was read ends the connection", async () => {
   const bench = new Bench();
   bench.stream.receive("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");

@@ -17,6 +17,7 @@ import type { ByteStream, ByteStreamHandler } from "#host/byte-stream.ts";
 import type { BodySink, BodySource } from "./body.ts";
 import type { ConnectionPorts } from "./connection-ports.ts";
 import type { Exchange, ExchangePort } from "./exchange.ts";
+import { isIdentityField } from "./identify.ts";
 import { Output } from "./output.ts";
 import { type ResponseTarget, sendResponse } from "./send-response.ts";
 
@@ -252,7 +253,8 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
     this.#requestState = "done";
     const sink = this.#sink;
     this.#sink = undefined;
-    sink?.onEnd(trailers);
+    // Whoever merges trailers into the head must not find an identity there that only the mesh may set.
+    sink?.onEnd(trailers.filter(([name]) => !isIdentityField(name)));
   }
 
   #onProblem(found: HttpProblem): void {

@@ -3,8 +3,8 @@ import type { HeaderField } from "#core/h2/header-field.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** Names that only the mesh sets, wherever a request comes from. */
-function isIdentityField(name: string): boolean {
+/** Names that only the mesh sets, wherever a request comes from; in trailers too. */
+export function isIdentityField(name: string): boolean {
   return name === "x-forwarded-client-cert" || name.startsWith("x-lambient-") || name.startsWith("lambient-");
 }
 
