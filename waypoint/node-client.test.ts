@@ -33,6 +33,7 @@ class Bench {
       tokenPath: join(this.folder, "token"),
       clock: systemClock,
       onInstanceGone: (instance) => void this.told.push(`gone ${instance}`),
+      onInstanceComing: ({ ip, port }, identity) => void this.told.push(`coming ${ip}:${port} ${identity}`),
       onLost: () => void this.told.push("lost"),
     });
   }
@@ -143,6 +144,8 @@ test("instances that are gone are told, releases are sent", async () => {
   expect(await released.promise).toEqual({ instance: "i1", idle: true });
   bench.channels[0]?.notify("instance-gone", { instance: "i1", revision: "shop/web-v1", reason: "x" });
   bench.channels[0]?.notify("instance-gone", "nonsense");
+  bench.channels[0]?.notify("instance-coming", { ...answer, instance: "i2", revision: "shop/web-v1" });
+  bench.channels[0]?.notify("instance-coming", { ...answer, identity: "nobody" });
   await bench.client.activate("shop/web-v1", false, 1000).catch(() => undefined);
-  expect(bench.told).toEqual(["gone i1"]);
+  expect(bench.told).toEqual(["gone i1", "coming 10.244.0.9:8080 spiffe://cluster.local/ns/shop/sa/web"]);
 });

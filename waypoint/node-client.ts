@@ -116,7 +116,7 @@ class Client implements NodeClient {
       onRequest: (method) => {
         throw new MeshError("bad-input", `Cannot do ${method.slice(0, 50)} for the node here`);
       },
-      onNotify(method, params) {
+      onNotify: (method, params) => {
         const instance = method === "instance-gone" ? textOf(params, "instance") : undefined;
         if (instance !== undefined) onInstanceGone(instance);
         if (method === "instance-coming") this.#onComing(params);
