@@ -20,8 +20,12 @@ test("readConfig() has a default for everything", () => {
     policyHoldMs: 5000,
     source: {
       kind: "control-plane",
-      adsTarget: "unix:/run/lambient/control.sock",
-      authorityTarget: "unix:/run/lambient/control.sock",
+      ads: {
+        target: "unix:/run/lambient/control.sock",
+        rootsPath: "/run/lambient/ca.pem",
+        tokenPath: "/run/lambient/tokens/ztunnel",
+        serverName: "lambient.local",
+      },
       zdsPath: "/run/lambient/zds.sock",
     },
   });
@@ -41,11 +45,21 @@ test("readConfig() takes Istio's names for the control plane", () => {
   const config = readConfig([], {
     XDS_ADDRESS: "https://istiod.istio-system.svc:15012",
     INPOD_UDS: "/var/run/ztunnel/ztunnel.sock",
+    XDS_ROOT_CA: "/root.pem",
+    LOG_FORMAT: "plain",
+    LAMBIENT_TOKEN: "/token",
   });
+  const istiod = {
+    target: "istiod.istio-system.svc:15012",
+    rootsPath: "/root.pem",
+    tokenPath: "/token",
+    serverName: "istiod.istio-system.svc",
+  };
+  expect(config.ok && config.value.logFormat).toBe("text");
   expect(config.ok && config.value.source).toEqual({
     kind: "control-plane",
-    adsTarget: "istiod.istio-system.svc:15012",
-    authorityTarget: "istiod.istio-system.svc:15012",
+    ads: istiod,
+    authority: istiod,
     zdsPath: "/var/run/ztunnel/ztunnel.sock",
   });
 });

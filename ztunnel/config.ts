@@ -14,13 +14,23 @@ export interface CapturedNamespace {
   readonly namespacePath: string;
 }
 
+/** A server of the control plane. */
+export interface ControlPlaneTarget {
+  /** `unix:<path>` or `<host>:<port>`. */
+  readonly target: string;
+  /** The roots its certificate must chain to. */
+  readonly rootsPath: string;
+  readonly tokenPath: string;
+  /** The DNS name that its certificate must carry. */
+  readonly serverName: string;
+}
+
 /** Where the mesh is learnt from. */
 export type MeshSource =
   | {
       readonly kind: "control-plane";
-      /** `unix:<path>` or `<host>:<port>`. */
-      readonly adsTarget: string;
-      readonly authorityTarget: string;
+      readonly ads: ControlPlaneTarget;
+      readonly authority: ControlPlaneTarget;
       readonly zdsPath: string;
     }
   | {
@@ -90,6 +100,9 @@ const flags = {
   certificates: { absent: "" },
   "xds-address": { absent: "", istio: "XDS_ADDRESS" },
   "ca-address": { absent: "", istio: "CA_ADDRESS" },
+  "xds-root": { absent: "", istio: "XDS_ROOT_CA" },
+  "ca-root": { absent: "", istio: "CA_ROOT_CA" },
+  token: { absent: "" },
   zds: { absent: "", istio: "INPOD_UDS" },
   "policy-hold-ms": { absent: "5000" },
   "drain-ms": { absent: "5000" },
@@ -122,11 +135,12 @@ export function readConfig(
     clusterId: texts["cluster-id"],
     domain: texts.domain,
     logLevel: oneOf(texts, "log-level", ["debug", "info", "warn", "error"], fail),
-    logFormat: oneOf(texts, "log-format", ["text", "json"], fail),
+    // Istio's word for text is plain.
+    logFormat: texts["log-format"] === "plain" ? "text" : oneOf(texts, "log-format", ["text", "json"], fail),
     meshRanges: (["node-range", "waypoint-range", "service-range"] as const).map((flag) =>
       range(texts, flag, fail),
     ),
-    nameserver: address(texts.nameserver, "nameserver", fail),
+    nameserver: ipAddress(texts.nameserver, "nameserver", fail),
     hostNamespacePath: texts["host-netns"] || undefined,
     resolvers: resolverList(texts, fail),
     source,
@@ -179,11 +193,11 @@ function readSource(texts: Texts, captures: readonly string[], fail: Fail): Mesh
   if (texts["local-config"] === "") {
     if (captures.length > 0)
       fail("capture", "a part of the file mode, with --local-config", captures.join(" "));
-    const control = `unix:${texts["run-dir"]}/control.sock`;
+    const { "xds-address": xds, "ca-address": ca } = texts;
     return {
       kind: "control-plane",
-      adsTarget: target(texts["xds-address"]) || control,
-      authorityTarget: target(texts["ca-address"]) || target(texts["xds-address"]) || control,
+      ads: controlPlaneTarget(texts, xds, texts["xds-root"]),
+      authority: controlPlaneTarget(texts, ca || xds, texts["ca-root"] || texts["xds-root"]),
       zdsPath: texts.zds || `${texts["run-dir"]}/zds.sock`,
     };
   }
@@ -196,14 +210,21 @@ function readSource(texts: Texts, captures: readonly string[], fail: Fail): Mesh
     captures: captures.map((text) => {
       const at = text.indexOf("=");
       if (at < 1) fail("capture", "<address>=<path of a network namespace>", text);
-      return { address: address(text.slice(0, at), "capture", fail), namespacePath: text.slice(at + 1) };
+      return { address: ipAddress(text.slice(0, at), "capture", fail), namespacePath: text.slice(at + 1) };
     }),
   };
 }
 
-/** Istio writes `https://host:port`. */
-function target(text: string): string {
-  return text.replace(/^https:\/\//, "");
+/** An address as Istio writes it, `https://host:port`, or the control plane's own socket. */
+function controlPlaneTarget(texts: Texts, address: string, roots: string): ControlPlaneTarget {
+  const runDir = texts["run-dir"];
+  const target = address.replace(/^https:\/\//, "") || `unix:${runDir}/control.sock`;
+  return {
+    target,
+    rootsPath: roots || `${runDir}/ca.pem`,
+    tokenPath: texts.token || `${runDir}/tokens/ztunnel`,
+    serverName: target.startsWith("unix:") ? "lambient.local" : target.replace(/:\d+$/, ""),
+  };
 }
 
 function matching(texts: Texts, flag: Flag, pattern: RegExp, fail: Fail): string {
@@ -244,7 +265,7 @@ function range(texts: Texts, flag: Flag, fail: Fail): Cidr {
   return { address: "0.0.0.0" as IpAddress, prefixBits: 32 };
 }
 
-function address(text: string, flag: string, fail: Fail): IpAddress {
+function ipAddress(text: string, flag: string, fail: Fail): IpAddress {
   const ip = parseIp(text);
   if (!ip.ok) fail(flag, "an IP address", text);
   return ip.ok ? ip.value : ("0.0.0.0" as IpAddress);

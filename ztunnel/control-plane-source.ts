@@ -3,7 +3,6 @@ import { openAuthorityClient } from "#host/certificates/authority-client.ts";
 import { openCertificateKeeper } from "#host/certificates/certificate-keeper.ts";
 import type { CertificateSource } from "#host/certificates/certificate-source.ts";
 import type { Clock } from "#host/clock.ts";
-import { type ControlChannelOptions, controlChannelIn } from "#host/discovery/control-channel.ts";
 import { type DiscoveryState, openDiscovery } from "#host/discovery/open-discovery.ts";
 import type { Log } from "#host/log.ts";
 import type { Config, MeshSource } from "./config.ts";
@@ -26,8 +25,7 @@ export function openControlPlaneSource(
   source: Extract<MeshSource, { kind: "control-plane" }>,
   { config, mesh, metrics, clock, log }: ControlPlaneParts,
 ): RunningSource {
-  const channel = controlChannelIn(config.runDir, "ztunnel");
-  const authority = openAuthorityClient({ channel: at(channel, source.authorityTarget) });
+  const authority = openAuthorityClient({ channel: source.authority });
   const certificates = openCertificateKeeper({
     sign: (identity, csr) => authority.sign(identity, csr),
     clock,
@@ -35,7 +33,7 @@ export function openControlPlaneSource(
       log.warn("certificate not minted", { identity, error: error.message, failures }),
   });
   const discovery = openDiscovery({
-    channel: at(channel, source.adsTarget),
+    channel: source.ads,
     nodeId: `ztunnel~127.0.0.1~${config.node}.lambient-system~lambient-system.svc.${config.domain}`,
     types: meshWatches(mesh, () => prefetchTemplates(mesh, certificates)),
     onState: (state) => report(state, metrics, log),
@@ -65,8 +63,4 @@ function report(state: DiscoveryState, metrics: ZtunnelMetrics, log: Log): void 
   if (state.kind !== "disconnected") return;
   metrics.xdsTerminations({ reason: "ConnectionError" }).add();
   log.warn("discovery not connected", { reason: state.reason, retryInMs: Math.round(state.retryInMs) });
-}
-
-function at(channel: ControlChannelOptions, target: string): ControlChannelOptions {
-  return { ...channel, target };
 }
