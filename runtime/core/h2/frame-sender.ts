@@ -1,7 +1,7 @@
 /** The sending half of an HTTP/2 connection: heads, data within the windows (RFC 9113 §6.9), and the small frames. */
 import type { ConnectionState } from "./connection-state.ts";
 import { errorCodes, formatErrorCode, H2Error } from "./error-code.ts";
-import { frameFlags, frameTypes, initialDefaults, int31Max } from "./frame.ts";
+import { frameFlags, frameHeaderBytes, frameTypes, initialDefaults, int31Max } from "./frame.ts";
 import type { H2Stream, StreamOwner } from "./h2-stream.ts";
 import type { HeaderField } from "./header-field.ts";
 import { HpackEncoder } from "./hpack/hpack-encoder.ts";
@@ -243,14 +243,19 @@ export class FrameSender implements StreamOwner {
     const state = this.#state;
     if (state.isOver || (state.options.role === "server" && !stream.isAnswered)) return 0;
     const allowed = Math.min(wanted, stream.wire.sendWindowBytes, state.sendWindowBytes);
-    const room = state.options.outputBytesMax - this.#output.length;
+    // With its header: output that just fills its bound is cut into whole TLS records.
+    const room = state.options.outputBytesMax - this.#output.length - frameHeaderBytes;
     if (room >= allowed) return allowed;
     return room < outputRoomMin ? 0 : room;
   }
 
   #hasRoom(): boolean {
     const { options, sendWindowBytes, isOver } = this.#state;
-    return !isOver && sendWindowBytes > 0 && this.#output.length <= options.outputBytesMax - outputRoomMin;
+    return (
+      !isOver &&
+      sendWindowBytes > 0 &&
+      this.#output.length <= options.outputBytesMax - outputRoomMin - frameHeaderBytes
+    );
   }
 
   #windowUpdate(id: number, bytes: number): void {

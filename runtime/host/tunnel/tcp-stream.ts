@@ -46,7 +46,10 @@ export class TcpStream implements SocketStream {
   write(bytes: Uint8Array): number {
     if (this.#localEnded || this.#isClosed || bytes.length === 0) return 0;
     const taken = this.#socket.write(bytes);
-    return taken > 0 ? taken : 0;
+    if (taken >= 0) return taken;
+    // The kernel tells a reset once, and it has told it to this write: what the reader sees next looks like a clean end.
+    this.#error ??= new Error("Cannot write to the connection as open: its peer reset it");
+    return 0;
   }
 
   end(): void {
@@ -95,7 +98,8 @@ export class TcpStream implements SocketStream {
 
   onSocketEnd(): void {
     this.#remoteEnded = true;
-    if (this.#localEnded) this.#socket.end();
+    if (this.#error !== undefined) this.#socket.terminate();
+    else if (this.#localEnded) this.#socket.end();
     this.#deliver();
   }
 
