@@ -29,6 +29,13 @@ interface Released {
   readonly state: ReleaseState;
 }
 
+interface AppliedObject {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly action: string;
+}
+
 const askEveryMs = 25;
 
 /** Runs the command. @throws MeshError naming each function that was refused and what serves instead */
@@ -39,7 +46,7 @@ export async function deploy(console: Console, place: string, options: DeployOpt
   const { namespace } = loaded.manifest;
   await applyNamespace(api, namespace);
   // Policies and routes first: a function never runs without the rules that it came with.
-  await applyObjects(api, loaded);
+  const objects = await applyObjects(api, loaded);
   for (const { digest, code } of bundles.values()) await putBundle(api, digest, code);
   const actions = await applyFunctions(api, loaded, bundles);
   const deadline = systemClock.monotonicMs() + options.timeoutMs;
@@ -52,7 +59,13 @@ export async function deploy(console: Console, place: string, options: DeployOpt
       state: await awaitRelease(api, namespace, name, deadline),
     });
   }
-  printResult(console, options.format, released.map(flatten), () => describe(console, api, released));
+  const data = { functions: released.map(flatten), objects };
+  printResult(
+    console,
+    options.format,
+    data,
+    () => describeObjects(objects) + describe(console, api, released),
+  );
   refuseFailed(released, options.timeoutMs);
 }
 
@@ -71,7 +84,8 @@ async function applyNamespace(api: MeshApi, name: string): Promise<void> {
   await applyObject(api, namespaceKind, { apiVersion, kind, metadata: { name } });
 }
 
-async function applyObjects(api: MeshApi, loaded: LoadedManifest): Promise<void> {
+async function applyObjects(api: MeshApi, loaded: LoadedManifest): Promise<readonly AppliedObject[]> {
+  const applied: AppliedObject[] = [];
   const findKind = kindFinder(api);
   const kinds = await Promise.all(loaded.objects.map(({ apiVersion, kind }) => findKind(apiVersion, kind)));
   const ranked = loaded.objects
@@ -81,8 +95,15 @@ async function applyObjects(api: MeshApi, loaded: LoadedManifest): Promise<void>
     if (kind === undefined) continue; // as many kinds as objects were found
     const namespace = object.metadata.namespace ?? loaded.manifest.namespace;
     const placed = kind.namespaced ? { ...object, metadata: { ...object.metadata, namespace } } : object;
-    await applyObject(api, kind, placed);
+    const { action } = await applyObject(api, kind, placed);
+    applied.push({
+      kind: kind.kind,
+      ...(kind.namespaced ? { namespace } : {}),
+      name: object.metadata.name,
+      action,
+    });
   }
+  return applied;
 }
 
 /** What others live in or are made of comes first. */
@@ -149,7 +170,17 @@ function flatten({ function: name, namespace, action, state }: Released): object
   return { function: name, namespace, action, state: kind, ...rest };
 }
 
+function describeObjects(objects: readonly AppliedObject[]): string {
+  return objects
+    .map(
+      ({ kind, namespace, name, action }) =>
+        `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name} ${action}\n`,
+    )
+    .join("");
+}
+
 function describe(console: Console, api: MeshApi, released: readonly Released[]): string {
+  if (released.length === 0) return "";
   const rows = released.map(({ function: name, namespace, action, state }) => {
     const [revision, url] = state.kind === "ready" ? [state.revision, state.url] : ["", ""];
     return [`${name}.${namespace}`, paint(console, colours[state.kind], state.kind), action, revision, url];
