@@ -59,7 +59,21 @@ const mesh = snapshotOf({
       protocol: "TCP",
       services: { "shop/plain.x": { "1": 2 } },
     },
-    { ...base, uid: "way", serviceAccount: "waypoint", workloadIps: ["10.245.0.2"], protocol: "HBONE" },
+    {
+      ...base,
+      uid: "way",
+      serviceAccount: "waypoint",
+      workloadIps: ["10.245.0.2"],
+      protocol: "HBONE",
+      services: { "shop/way.x": { "15008": 15010 } },
+    },
+    {
+      ...base,
+      uid: "lost",
+      workloadIps: ["10.244.0.8"],
+      protocol: "HBONE",
+      waypoint: { destination: "/10.245.9.9", hboneMtlsPort: 15008 },
+    },
     {
       ...base,
       uid: "guarded",
@@ -107,6 +121,36 @@ const mesh = snapshotOf({
       cidrVips: ["/10.97.1.0/24"],
       ports: { "80": 80 },
     },
+    {
+      name: "way",
+      namespace: "shop",
+      hostname: "way.x",
+      vips: ["/10.96.0.20"],
+      subjectAltNames: ["spiffe://cluster.local/ns/shop/sa/alias"],
+      ports: { "15008": 15010 },
+    },
+    {
+      name: "named",
+      namespace: "shop",
+      hostname: "named.x",
+      vips: ["/10.96.0.21"],
+      waypoint: { destination: "shop/way.x", hboneMtlsPort: 15008 },
+    },
+    {
+      name: "wrong-port",
+      namespace: "shop",
+      hostname: "wrong-port.x",
+      vips: ["/10.96.0.22"],
+      waypoint: { destination: "/10.96.0.20", hboneMtlsPort: 15099 },
+    },
+    {
+      name: "open",
+      namespace: "shop",
+      hostname: "open.x",
+      vips: ["/10.244.0.4"],
+      cidrVips: ["/203.0.113.0/24"],
+      loadBalancer: { mode: "Passthrough" },
+    },
     { name: "own", namespace: "other", hostname: "own.x", vips: ["/10.96.0.9"], visibility: "Namespace" },
   ],
 });
@@ -141,10 +185,23 @@ test.each<[string, string, string]>([
   ["an endpoint without tunnels", "10.96.0.4:1", "plain 10.244.0.6:2"],
   ["a service behind a waypoint", "10.96.0.5", "waypoint 10.245.0.2:15008 for 10.96.0.5:80 as waypoint"],
   ["a waypoint that is not known", "10.96.0.6", "unknown waypoint: shop/nowhere.x"],
+  [
+    "a waypoint by its service's name",
+    "10.96.0.21",
+    "waypoint 10.245.0.2:15010 for 10.96.0.21:80 as waypoint,alias",
+  ],
+  ["a waypoint whose service lacks the port", "10.96.0.22", "unknown waypoint: 10.96.0.20:15099"],
+  ["a workload whose waypoint is not known", "10.244.0.8", "unknown waypoint: 10.245.9.9:15008"],
+  [
+    "a service that passes through, to a workload",
+    "10.244.0.4:9",
+    "workload 10.244.0.4:15008 for 10.244.0.4:9 as cart",
+  ],
+  ["a service that passes through, to the outside", "203.0.113.9:443", "passthrough 203.0.113.9:443"],
   ["a range of a service", "10.97.9.9", "no healthy upstream: range.x:80"],
   ["the longest range", "10.97.1.9", "no healthy upstream: inner.x:80"],
   ["a service hidden in its namespace", "10.96.0.9", "passthrough 10.96.0.9:80"],
-  ["a workload's address", "10.244.0.4:9", "workload 10.244.0.4:15008 for 10.244.0.4:9 as cart"],
+  ["a workload's address", "10.244.0.3:9", "workload 10.244.0.3:15008 for 10.244.0.3:9 as cart"],
   ["a workload behind a waypoint", "10.244.0.7:9", "waypoint 10.245.0.2:15008 for 10.244.0.7:9 as waypoint"],
   ["an address that is nobody's", "198.51.100.1:443", "passthrough 198.51.100.1:443"],
   ["loopback", "127.0.0.1:15001", "attempted recursive call to ourselves: 127.0.0.1"],
@@ -188,40 +245,4 @@ test("withChanges() lets an address pass to another workload before its old owne
   const both = withChanges(mesh, { workloads: [heir] });
   const after = withChanges(both, { removedAddresses: ["cart-1"] });
   expect(after.workloadsByAddress.get("/10.244.0.3")).toBe(heir);
-});
-
-test.each<[string, unknown, string]>([
-  [
-    "an unknown field",
-    { workloads: [{ ...base, uid: "a", colour: 1 }] },
-    'Cannot read workloads[0]: the field "colour" is not known',
-  ],
-  ["a wrong type", { workloads: [{ ...base, uid: 3 }] }, "Cannot read workloads[0].uid as a text: 3"],
-  ["a wrong word", { workloads: [{ ...base, uid: "a", protocol: "QUIC" }] }, "as one of HBONE, TCP"],
-  [
-    "an address",
-    { workloads: [{ ...base, uid: "a", workloadIps: ["10.0.0"] }] },
-    "workloads[0].workloadIps as IP addresses",
-  ],
-  ["a VIP", { services: [{ hostname: "a", vips: ["10.0.0.1"] }] }, "services[0].vips as network/address"],
-  [
-    "a port",
-    { services: [{ hostname: "a", ports: { x: 1 } }] },
-    "services[0].ports as ports by service port",
-  ],
-  ["a clause", { policies: [{ name: "p", rules: [{}] }] }, "Cannot read policies[0].rules[0] as a list"],
-  [
-    "a match's field",
-    { policies: [{ name: "p", rules: [[[{ port: 1 }]]] }] },
-    'policies[0].rules[0][0][0]: the field "port"',
-  ],
-  [
-    "a pattern",
-    { policies: [{ name: "p", rules: [[[{ principals: [{ like: "x" }] }]]] }] },
-    "principals as texts that are one of",
-  ],
-  ["the root", [], "as an object"],
-])("readLocalConfig() refuses %s with its path", (_name, config, want) => {
-  const read = readLocalConfig(config);
-  expect(read.ok ? "" : read.error.join("\n")).toContain(want);
 });
