@@ -300,16 +300,38 @@ test("drain() closes an idle connection now, a busy one after its response, a ha
   expect(half.stream.isEnded).toBe(true);
 });
 
-test("expire() closes what is idle, answers half a head with 408 and leaves a request alone", async () => {
+test("expire() closes what is idle and answers half a head with 408", () => {
   const half = new Bench();
   half.stream.receive("GET /");
   half.connection.expire();
   expect(half.stream.written).toStartWith("HTTP/1.1 408 Request Timeout\r\n");
+  const idle = new Bench();
+  idle.connection.expire();
+  expect([idle.stream.written, idle.stream.isEnded]).toEqual(["", true]);
   const busy = new Bench();
   busy.respond = () => new Promise(() => {});
   busy.stream.receive(get("/"));
-  busy.connection.expire();
-  expect([busy.stream.isEnded, busy.connection.idleSinceMs]).toEqual([false, undefined]);
+  expect(busy.connection.idleSinceMs).toBeUndefined();
+});
+
+test("a body that stalls is cut, one that its instance does not take is not", () => {
+  const bench = new Bench();
+  bench.respond = () => new Promise(() => {});
+  bench.stream.receive("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
+  const body = bench.exchanges[0]?.body;
+  body?.pipe({ onData() {}, onPause() {}, onEnd() {}, onAbort() {} });
+  bench.clock.advance(100);
+  bench.stream.receive("abc");
+  expect(bench.connection.idleSinceMs).toBe(bench.clock.monotonicMs());
+  body?.pause();
+  expect(bench.connection.idleSinceMs).toBeUndefined();
+  body?.resume();
+  bench.connection.expire();
+  expect([bench.stream.isReset, bench.finished, bench.exchanges[0]?.detail]).toEqual([
+    true,
+    ["/ 0 DPE"],
+    "the request's body stalled",
+  ]);
 });
 
 test("a request that may not begin is answered and the connection closed", async () => {

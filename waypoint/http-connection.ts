@@ -45,6 +45,7 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
   #isClosed = false;
   #onRoom: (() => void) | undefined;
   #idleSinceMs: number;
+  #lastDataMs = 0;
 
   constructor(stream: ByteStream, ports: ConnectionPorts) {
     this.#stream = stream;
@@ -59,9 +60,12 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
     return this.#exchange;
   }
 
-  /** Since when no request is under way; undefined while one is. A head that comes slowly does not count as one. */
+  /** Since when nothing came of a request that we wait for, a new one's or its body's; undefined while it is on others to act. */
   get idleSinceMs(): number | undefined {
-    return this.#exchange === undefined ? this.#idleSinceMs : undefined;
+    if (this.#exchange === undefined) return this.#idleSinceMs;
+    const isAwaited = this.#requestState === "body" && this.#sink !== undefined && !this.#isPaused;
+    // Once the answer has begun, a body that stays open is a conversation.
+    return isAwaited && this.#exchange.answer === undefined ? this.#lastDataMs : undefined;
   }
 
   /** Closes at once when no request is under way, else after its response. */
@@ -70,10 +74,11 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
     if (this.#exchange === undefined && !this.#reader.isInMessage) this.#end();
   }
 
-  /** Closes for want of a request; half of one is answered with a 408. */
+  /** Closes for want of a request or its body; half a head is answered with a 408. */
   expire(): void {
-    if (this.#exchange !== undefined || this.#isEnded) return;
-    if (this.#reader.isInMessage) this.#onProblem(problem(408, "the request's head took too long"));
+    if (this.#isEnded) return;
+    if (this.#exchange !== undefined) this.#onProblem(problem(408, "the request's body stalled"));
+    else if (this.#reader.isInMessage) this.#onProblem(problem(408, "the request's head took too long"));
     else this.#end();
   }
 
@@ -86,6 +91,8 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
 
   onData(bytes: Uint8Array): void {
     if (this.#isClosed || (this.#isEnded && this.#exchange === undefined)) return;
+    // The clock is asked only where the answer matters: while a body is on its way.
+    if (this.#requestState === "body") this.#lastDataMs = this.#ports.clock.monotonicMs();
     this.#reader.push(bytes);
     this.#pump();
   }
@@ -228,6 +235,7 @@ export class HttpConnection implements ByteStreamHandler, BodySource, ExchangePo
   #onHead(head: RequestHead, framing: Framing): void {
     const hasBody = framing.kind !== "none";
     this.#requestState = "body";
+    if (hasBody) this.#lastDataMs = this.#ports.clock.monotonicMs();
     const exchange = this.#ports.begin({ head, framing, body: hasBody ? this : undefined, port: this });
     if ("reason" in exchange) return this.#onProblem(exchange);
     this.#exchange = exchange;
