@@ -6,6 +6,7 @@ import type { Console } from "./console.ts";
 import { meshPaths } from "./mesh-paths.ts";
 import { askSupervisor } from "./supervisor-client.ts";
 import { isLocked, readLockPid } from "./supervisor/lock.ts";
+import { endOrphans, hasOrphans } from "./supervisor/orphans.ts";
 
 const askEveryMs = 20;
 
@@ -13,8 +14,14 @@ const askEveryMs = 20;
 export async function down(console: Console, runDir: string, timeoutMs: number): Promise<void> {
   const paths = meshPaths(runDir, "/");
   const pid = readLockPid(paths.lock);
-  await askSupervisor(paths, "stop");
   const libc = openLibc();
+  if (hasOrphans(libc, paths)) {
+    console.err("The supervisor was killed: ending the programs that it left\n");
+    await endOrphans(libc, paths);
+    console.err("Stopped: nothing of the mesh is left\n");
+    return;
+  }
+  await askSupervisor(paths, "stop");
   const deadline = systemClock.monotonicMs() + timeoutMs;
   while (isLocked(libc, paths.lock)) {
     if (systemClock.monotonicMs() > deadline) {

@@ -1,7 +1,9 @@
 /** Asks a running supervisor over its channel; says clearly when there is none. */
 import { connectChannel } from "#host/channel-socket.ts";
+import { openLibc } from "#host/linux/libc.ts";
 import { MeshError, meshErrorCode } from "#host/mesh-error.ts";
 import type { MeshPaths } from "./mesh-paths.ts";
+import { hasOrphans } from "./supervisor/orphans.ts";
 
 const answerMs = 5000;
 
@@ -29,9 +31,16 @@ export async function askSupervisor<Answer>(paths: MeshPaths, method: "status" |
 }
 
 function notRunning(paths: MeshPaths, cause: unknown): MeshError {
-  return new MeshError(
-    "unavailable",
-    `Cannot reach a mesh at ${paths.runDir}: none runs there; start it with "lambient up", or name its --run-dir`,
-    cause,
-  );
+  const text = areOrphansThere(paths)
+    ? `Cannot reach the supervisor of the mesh at ${paths.runDir}: it was killed, and its programs serve on; "lambient up" takes their place, "lambient down" ends them`
+    : `Cannot reach a mesh at ${paths.runDir}: none runs there; start it with "lambient up", or name its --run-dir`;
+  return new MeshError("unavailable", text, cause);
+}
+
+function areOrphansThere(paths: MeshPaths): boolean {
+  try {
+    return hasOrphans(openLibc(), paths);
+  } catch {
+    return false; // on another system, or without rights, there is nothing to find
+  }
 }

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
+import { cgroupPath } from "../../runtime/cli/supervisor/cgroup-path.ts";
 import { type MeshProcess, startMeshProcess } from "../../scripts/demo/mesh-process.ts";
 import { type BenchOptions, type BenchRow, benchRow, median, percentile } from "./bench.ts";
 import { type ColdPeer, fetchColdPeers, timePeer } from "./cold-peers.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
+import { cgroupPath } from "../../runtime/cli/supervisor/cgroup-path.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "../support/host-snapshot.ts";
 import { lambient, startMesh } from "../support/mesh.ts";
 import { openTestHost, type TestHost } from "../support/test-host.ts";
@@ -52,7 +52,10 @@ test("a mesh that served ends with nothing left, and so does the next on the sam
   expect((await first.call("hello.a")).body).toBe("hi");
   await first.down();
   expect(await leaks(place.runDir)).toEqual([]);
-  const second = await startMesh(place);
+  const second = await startMesh({ ...place, flags: ["--verbose"] });
+  await waitUntil("the log is shown", async () =>
+    (await second.up.output()).stderr.includes("control plane runs"),
+  );
   // What was deployed is still there.
   expect((await second.call("hello.a")).body).toBe("hi");
   await second.up.signal("SIGINT");

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { importSPKI, jwtVerify } from "jose";
-import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
+import { cgroupPath } from "../../runtime/cli/supervisor/cgroup-path.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "../support/host-snapshot.ts";
 import { type HostProcess, openTestHost, type RunResult, type TestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -253,6 +253,23 @@ test("when the supervisor is killed its programs go on, and the next run takes t
   await second.wait();
   await expectClean(at);
 }, 30_000);
+
+test("after the supervisor was killed status says so, and down ends what it left", async () => {
+  const at = place();
+  const it = await supervise(at);
+  await running(it);
+  await it.signal("SIGKILL");
+  await it.wait();
+  const status = await command(at, "status");
+  expect(status.code).toBe(1);
+  expect(status.stderr).toContain("it was killed, and its programs serve on");
+  expect(await command(at, "down")).toMatchObject({
+    code: 0,
+    stderr:
+      "The supervisor was killed: ending the programs that it left\nStopped: nothing of the mesh is left\n",
+  });
+  await expectClean(at);
+});
 
 test("the checker reports what is planted", async () => {
   const planted = await host.spawn(["sleep", "1000"]);

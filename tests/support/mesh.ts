@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectChannel } from "#host/channel-socket.ts";
-import { cgroupPath } from "../../runtime/cli/supervisor/supervisor.ts";
+import { cgroupPath } from "../../runtime/cli/supervisor/cgroup-path.ts";
 import type { ToldSpan } from "../../runtime/cli/trace/chain.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "./host-snapshot.ts";
 import {

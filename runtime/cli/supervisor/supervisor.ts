@@ -2,7 +2,6 @@
  * The mesh of one machine as a whole: everything a run needs is made in order, the programs are started and kept running, and all of it
  * is undone in the opposite order. What a program is stands in program-plans.ts; what a killed supervisor left is swept before a start.
  */
-import { createHash } from "node:crypto";
 import { chmodSync, closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "#host/clock.ts";
@@ -15,7 +14,8 @@ import { localEndpoint, startListen } from "#host/linux/sockets.ts";
 import { parseIp } from "#core/address/ip.ts";
 import type { Log } from "#host/log.ts";
 import { MeshError } from "#host/mesh-error.ts";
-import { defaultRunDir, type MeshPaths, meshPaths } from "../mesh-paths.ts";
+import { type MeshPaths, meshPaths } from "../mesh-paths.ts";
+import { cgroupPath } from "./cgroup-path.ts";
 import { findFreePort } from "./free-port.ts";
 import { formatKubeconfig } from "./kubeconfig.ts";
 import type { MeshConfig } from "./mesh-config.ts";
@@ -77,12 +77,6 @@ const removeMs = 5000;
 const watchEveryMs = 250;
 /** What one look shows at most; the rest is in the file. */
 const outputBytesMax = 64 << 10;
-
-/** The control group of a mesh: `lambient`, or one of its own for another run folder. */
-export function cgroupPath(runDir: string): string {
-  if (runDir === defaultRunDir) return "lambient";
-  return `lambient-${createHash("sha256").update(runDir).digest("hex").slice(0, 12)}`;
-}
 
 /** One mesh, from start to stop. */
 export class Supervisor {
