@@ -75,3 +75,20 @@ test("wrapFetch() marks calls made within a request by its own span, and no othe
   const own = `00-${traceId}-${spans[0]?.spanId}-01`;
   expect(sent).toEqual([null, own, own, "mine"]);
 });
+
+test("within() marks what a schedule calls with the schedule's own context", async () => {
+  const sent: (string | null)[] = [];
+  const original = Object.assign(
+    (_: Request | URL | string, init?: RequestInit) => {
+      sent.push(new Headers(init?.headers).get("traceparent"));
+      return respond();
+    },
+    { preconnect: fetch.preconnect },
+  );
+  const tracer = new Tracer(() => undefined);
+  const traced = tracer.wrapFetch(original);
+  const traceparent = `00-${traceId}-${parentSpanId}-01`;
+  await tracer.within(traceparent, () => traced("http://cart.shop/"));
+  await tracer.within(undefined, () => traced("http://cart.shop/"));
+  expect(sent).toEqual([traceparent, null]);
+});
