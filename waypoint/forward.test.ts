@@ -244,3 +244,28 @@ test("after a 101 both streams are joined, with what came early on either side",
   expect(told.at(-1)).toBe("over");
   expect([exchange.bytesReceived, exchange.bytesSent, bench.returned]).toEqual([9, 9, ["i1 released"]]);
 });
+
+test("a request that crossed with a waypoint's falling asleep is sent again, but never to an instance", async () => {
+  const known = "spiffe://cluster.local/ns/other/sa/waypoint";
+  const bench = new Bench();
+  const toService = (): Exchange =>
+    bench.exchange({ route: service(Uint8Array.of(10, 96, 0, 7), known), lease: undefined });
+  for (const [route, want, opened] of [
+    ["service", 200, 2],
+    ["instance", 502, 3],
+  ] as const) {
+    const make = (): Exchange => (route === "service" ? toService() : bench.exchange());
+    const first = make();
+    const answered = bench.forward(first);
+    await settled();
+    bench.streams.at(-1)?.receive(ok);
+    await answered;
+    first.answer?.body.pipe({ onData() {}, onPause() {}, onEnd() {}, onAbort() {} });
+    const crossing = bench.forward(make());
+    await settled();
+    bench.streams.at(-1)?.peerEnd();
+    await settled();
+    if (route === "service") bench.streams.at(-1)?.receive(ok);
+    expect([(await crossing).status, bench.streams.length]).toEqual([want, opened]);
+  }
+});

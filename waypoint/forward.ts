@@ -38,8 +38,10 @@ export async function forward(exchange: Exchange, options: ForwardOptions): Prom
       });
     exchange.attempts++;
     const opened = await connectionTo(exchange, destination, options);
-    if (opened.kind === "connection") return sendOn(exchange, opened.connection, options);
-    const response = await afterFailure(exchange, opened, options);
+    const response =
+      opened.kind === "connection"
+        ? await sendOn(exchange, opened.connection, options)
+        : await afterFailure(exchange, opened, options);
     if (response !== undefined) return response;
   }
 }
@@ -89,18 +91,19 @@ async function afterFailure(
   return await leaseInstance(exchange, exchange.route.backend, options.leases);
 }
 
+/** Sends; undefined when the request can be sent again without having been served. */
 function sendOn(
   exchange: Exchange,
   connection: UpstreamConnection,
   options: ForwardOptions,
-): Response | Promise<Response> {
+): Response | Promise<Response | undefined> {
   if (exchange.ending.isOver) {
     connection.close();
     exchange.lease?.release();
     return refuse(exchange, { status: 499, flag: "DC", detail: "the caller went away" });
   }
   if (exchange.trace.context.sampled) exchange.trace.links.push(connection.context);
-  const answered = Promise.withResolvers<Response>();
+  const answered = Promise.withResolvers<Response | undefined>();
   const protocol = exchange.body === undefined ? upgradeAsked(exchange.head) : undefined;
   const giveUp = exchange.ending.onOver(() => connection.abort());
   const stopClock = startTimeout(exchange, connection, { answered, clock: options.clock });
@@ -121,7 +124,10 @@ function sendOn(
         joinStreams(exchange, head, { stream, rest });
         answered.resolve(new Response(null));
       },
-      onFailure: (failure) => answered.resolve(refuseFailure(exchange, failure)),
+      onFailure: (failure) =>
+        answered.resolve(
+          isUnserved(exchange, failure, options) ? undefined : refuseFailure(exchange, failure),
+        ),
       onOver() {
         giveUp();
         stopClock();
@@ -130,6 +136,21 @@ function sendOn(
     },
   );
   return answered.promise;
+}
+
+/**
+ * A waypoint that falls asleep ends its idle connections, and a request may cross with that end: it was not read, so it is
+ * sent again. An instance gets no second request, since its end in order may also be a crash in the midst of the first.
+ */
+function isUnserved(exchange: Exchange, failure: UpstreamFailure, { attemptsMax }: ForwardOptions): boolean {
+  return (
+    failure.kind === "ended" &&
+    exchange.route?.kind === "service" &&
+    exchange.route.backend.waypointAddress.length > 0 &&
+    exchange.body === undefined &&
+    exchange.attempts < attemptsMax &&
+    !exchange.ending.isOver
+  );
 }
 
 function takeAnswer(
@@ -153,7 +174,10 @@ function refuseFailure(exchange: Exchange, { kind, error }: UpstreamFailure): Re
 function startTimeout(
   exchange: Exchange,
   connection: UpstreamConnection,
-  { answered, clock }: { readonly answered: PromiseWithResolvers<Response>; readonly clock: Clock },
+  {
+    answered,
+    clock,
+  }: { readonly answered: PromiseWithResolvers<Response | undefined>; readonly clock: Clock },
 ): () => void {
   const timeoutMs =
     exchange.route !== undefined && "timeoutMs" in exchange.route ? exchange.route.timeoutMs : 0;

@@ -141,6 +141,22 @@ test("failures before the head are told, after it they abort the body", () => {
   expect(midst.told).toEqual(["head 200", "a", "closed", "abort: reset", "over"]);
 });
 
+test("a connection that served before and ends in order without a byte is told apart", () => {
+  const idle = new Bench();
+  idle.send();
+  idle.stream.receive(ok);
+  idle.send();
+  idle.stream.peerEnd();
+  expect(idle.told.slice(-2)).toEqual(["ended: the instance closed the connection", "over"]);
+  const midst = new Bench();
+  midst.send();
+  midst.stream.receive(ok);
+  midst.send();
+  midst.stream.receive("HTTP/1.1 2");
+  midst.stream.peerEnd();
+  expect(midst.told.slice(-2)).toEqual(["closed: the instance closed the connection", "over"]);
+});
+
 test("a failure while nobody has taken the body reaches who takes it", () => {
   const bench = new Bench();
   bench.pipesAtOnce = false;

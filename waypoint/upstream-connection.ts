@@ -14,8 +14,11 @@ import { Output } from "./output.ts";
 
 /** Why a request on a connection failed. */
 export interface UpstreamFailure {
-  /** The peer closed or reset it, or what it sent is not HTTP. */
-  readonly kind: "closed" | "protocol";
+  /**
+   * The peer closed or reset it, or what it sent is not HTTP. `ended`: a connection that had served before was finished in
+   * order without a byte of an answer, as a peer does with one that it takes for idle.
+   */
+  readonly kind: "closed" | "ended" | "protocol";
   readonly error: Error;
 }
 
@@ -56,6 +59,8 @@ export class UpstreamConnection implements ByteStreamHandler, BodySource {
   #hasHead = false;
   #isRequestSent = false;
   #isResponseRead = false;
+  #requests = 0;
+  #hasAnswered = false;
   #mayStay = true;
   #isPumping = false;
   #isPaused = false;
@@ -96,6 +101,8 @@ export class UpstreamConnection implements ByteStreamHandler, BodySource {
     this.#hasHead = false;
     this.#isRequestSent = false;
     this.#isResponseRead = false;
+    this.#requests++;
+    this.#hasAnswered = false;
     this.#reader.expect(request.head.method);
     this.#output.put(encodeRequestHead(request.head));
     if (request.body === undefined) {
@@ -118,6 +125,7 @@ export class UpstreamConnection implements ByteStreamHandler, BodySource {
 
   onData(bytes: Uint8Array): void {
     if (this.#isClosed) return;
+    this.#hasAnswered = true;
     this.#reader.push(bytes);
     this.#pump();
   }
@@ -249,7 +257,11 @@ export class UpstreamConnection implements ByteStreamHandler, BodySource {
     const last = this.#reader.finish();
     if (last?.kind === "end") return this.#onResponseEnd(last.trailers);
     if (this.#request === undefined) return this.#close(undefined);
-    this.#fail("closed", this.#failure ?? new Error("the instance closed the connection"));
+    const isIdleEnd = this.#failure === undefined && this.#requests > 1 && !this.#hasAnswered;
+    this.#fail(
+      isIdleEnd ? "ended" : "closed",
+      this.#failure ?? new Error("the instance closed the connection"),
+    );
   }
 
   #fail(kind: UpstreamFailure["kind"], error: Error): void {
