@@ -243,6 +243,20 @@ test("a schedule runs its handler in a trace of its own, and says when and how",
   });
 }, 30_000);
 
+test("a sampled request's span is exported as its instance's, with the caller's trace", async () => {
+  const revision = await deploy("traced-v1", hello);
+  using waypoint = await host.call("waypoint");
+  const given = await waypoint.ask("activate", { revision });
+  const traceId = "7".repeat(32);
+  const traceparent = `00-${traceId}-${"8".repeat(16)}-01`;
+  await ztunnel.ask(String(given["address"]), "/seen", { traceparent });
+  const body = await waitUntil("its span has come", () =>
+    host.api.traces.find((each) => each.includes(traceId)),
+  );
+  for (const part of ["function", String(given["instance"]), "traced-v1", "GET /seen", "8".repeat(16)])
+    expect(body).toContain(`"${part}"`);
+}, 30_000);
+
 test("a ztunnel that comes back is given every slot and every running instance again", async () => {
   const revision = await deploy("stay-v1", hello);
   using waypoint = await host.call("waypoint");

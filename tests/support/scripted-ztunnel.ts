@@ -33,7 +33,7 @@ export interface ScriptedZtunnel extends Disposable {
   /** Why it refuses a request; undefined acknowledges it. */
   refuse: (request: WorkloadRequest["payload"]) => string | undefined;
   /** Asks the instance that has this address, inside its slot: the response's head and body. */
-  ask(address: string, path?: string): Promise<string>;
+  ask(address: string, path?: string, headers?: Readonly<Record<string, string>>): Promise<string>;
   close(): void;
 }
 
@@ -107,10 +107,10 @@ export function openScriptedZtunnel(libc: Libc, poller: Poller, socketPath: stri
       return isClosed;
     },
     refuse: () => undefined,
-    ask(address, path = "/") {
+    ask(address, path = "/", headers = {}) {
       const slot = [...slots.values()].find((each) => each.address === address);
       if (slot === undefined) throw new Error(`no slot has the address ${address}`);
-      return askOnce(libc, slot, path);
+      return askOnce(libc, slot, requestText(path, headers));
     },
     close() {
       if (isClosed) return;
@@ -125,7 +125,12 @@ export function openScriptedZtunnel(libc: Libc, poller: Poller, socketPath: stri
   return ztunnel;
 }
 
-async function askOnce(libc: Libc, slot: KnownSlot, path: string): Promise<string> {
+function requestText(path: string, headers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries({ host: "function", connection: "close", ...headers });
+  return `GET ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
+
+async function askOnce(libc: Libc, slot: KnownSlot, text: string): Promise<string> {
   const fd = startConnect(libc, slot.namespaceFd, { to: { address: slot.address, port: 8080 } });
   const done = Promise.withResolvers<string>();
   let got = "";
@@ -134,7 +139,7 @@ async function askOnce(libc: Libc, slot: KnownSlot, path: string): Promise<strin
     fd,
     socket: {
       drain(socket: Bun.Socket) {
-        if (!isSent) socket.write(`GET ${path} HTTP/1.1\r\nHost: function\r\nConnection: close\r\n\r\n`);
+        if (!isSent) socket.write(text);
         isSent = true;
       },
       data: (_: Bun.Socket, bytes: Buffer) => void (got += bytes.toString()),
