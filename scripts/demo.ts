@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: a mesh, a shop deployed into it, 200 calls from outside, and what they show.
- * `--once` tears everything down and exits 1 if anything did not hold; `--json` prints the evidence as one object.
+ * `--once` tears everything down and exits 1 if anything did not hold; `--json` prints the evidence as one object;
+ * `--api-port` and `--edge-port` say where on 127.0.0.1, free ports when absent.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,11 +23,21 @@ import { openNode } from "./demo/node-instances.ts";
 import { formatReport } from "./demo/report.ts";
 
 const { values: flags } = parseArgs({
-  options: { once: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+  options: {
+    once: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    "api-port": { type: "string", default: "0" },
+    "edge-port": { type: "string", default: "0" },
+  },
 });
 const examples = join(import.meta.dir, "../functions/examples");
 const folder = mkdtempSync(join(tmpdir(), "lambient-demo-"));
-const place = { runDir: flags.once ? join(folder, "run") : defaultRunDir, dataDir: join(folder, "data") };
+const place = {
+  runDir: flags.once ? join(folder, "run") : defaultRunDir,
+  dataDir: join(folder, "data"),
+  apiPort: flags["api-port"],
+  edgePort: flags["edge-port"],
+};
 
 let isGood = false;
 try {

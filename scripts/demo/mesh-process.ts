@@ -6,6 +6,9 @@ import { join } from "node:path";
 export interface Place {
   readonly runDir: string;
   readonly dataDir: string;
+  /** As flags; 0 takes a free one. */
+  readonly apiPort: string;
+  readonly edgePort: string;
 }
 
 /** A mesh that the demo brought up. */
@@ -42,21 +45,13 @@ const readyMs = 60_000;
 const askEveryMs = 20;
 const callTimeoutMs = 30_000;
 
-/** Brings a mesh up on free ports. @throws Error with its words when it does not come up */
+/** Brings a mesh up and waits until it runs. @throws Error with its words when it does not come up */
 export async function startMeshProcess(
   place: Place,
   env: Readonly<Record<string, string>> = {},
 ): Promise<MeshProcess> {
-  const flags = [
-    "--run-dir",
-    place.runDir,
-    "--data-dir",
-    place.dataDir,
-    "--api-port",
-    "0",
-    "--edge-port",
-    "0",
-  ];
+  const folders = ["--run-dir", place.runDir, "--data-dir", place.dataDir];
+  const flags = [...folders, "--api-port", place.apiPort, "--edge-port", place.edgePort];
   const child = Bun.spawn([...lambient, "up", ...flags], {
     stdin: "ignore",
     stdout: "pipe",
