@@ -51,10 +51,7 @@ async function readBounded(
     for await (const part of body) {
       bytes += part.length;
       if (bytes > bytesMax) {
-        throw new MeshError(
-          "limit-reached",
-          `Cannot take bundle ${digest}: it is larger than ${bytesMax} bytes`,
-        );
+        throw new MeshError("bad-input", `Cannot take bundle ${digest}: it is larger than ${bytesMax} bytes`);
       }
       parts.push(part);
     }

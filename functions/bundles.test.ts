@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MeshError, meshErrorCode } from "#host/mesh-error.ts";
@@ -78,3 +78,17 @@ test.each(["", "sha256:../../x", "md5:00", `sha256:${"A".repeat(64)}`])(
     expect(await open().cache.ensure(bad).catch(meshErrorCode)).toBe("bad-input");
   },
 );
+
+test("a full disk is named, leaves nothing half written, and does not stop later pulls", async () => {
+  // A file where the folder was: like a full disk, it refuses every write.
+  const { cache, path } = open();
+  rmSync(path, { recursive: true });
+  writeFileSync(path, "");
+  const refused = await cache.ensure(digest).catch((error: unknown) => error);
+  expect(meshErrorCode(refused)).toBe("io-failed");
+  expect(String(refused)).toContain("free space under the data folder");
+  rmSync(path);
+  mkdirSync(path);
+  await cache.ensure(digest);
+  expect(readdirSync(path)).toEqual([digest.slice(7)]);
+});

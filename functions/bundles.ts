@@ -3,13 +3,13 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listFolder } from "./list-folder.ts";
-import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
+import { errorText, MeshError } from "#host/mesh-error.ts";
 
 /** Where bundles come from. */
 export interface BundleSource {
   /**
    * Gets a bundle by `sha256:<hex>`.
-   * @throws MeshError `not-found`, `limit-reached` when it is larger than `bytesMax`, `unavailable`
+   * @throws MeshError `not-found`, `bad-input` when it is larger than `bytesMax`, `unavailable`
    */
   get(digest: string, bytesMax: number): Promise<Uint8Array>;
 }
@@ -44,7 +44,7 @@ export class BundleCache {
 
   /**
    * Makes sure that a bundle is on disk and is what its digest says; concurrent calls share one pull.
-   * @throws MeshError `bad-input` for a digest of another form or content of another digest; the source's; `limit-reached` for a full disk
+   * @throws MeshError `bad-input` for a digest of another form or content of another digest; the source's; `io-failed`, for a full disk for instance
    */
   async ensure(digest: string): Promise<void> {
     if (this.#verified.has(digest)) return;
@@ -135,9 +135,8 @@ function writeWhole(path: string, bytes: Uint8Array): void {
     renameSync(part, path);
   } catch (error) {
     rmSync(part, { force: true });
-    const code = (error as { code?: unknown } | undefined)?.code === "ENOSPC" ? "limit-reached" : "io-failed";
     throw new MeshError(
-      meshErrorCode(error) ?? code,
+      "io-failed",
       `Cannot write bundle ${path}: ${errorText(error)}; free space under the data folder`,
       error,
     );
