@@ -134,11 +134,19 @@ function writeWhole(path: string, bytes: Uint8Array): void {
     }
     renameSync(part, path);
   } catch (error) {
-    rmSync(part, { force: true });
+    discard(part);
     throw new MeshError(
       "io-failed",
       `Cannot write bundle ${path}: ${errorText(error)}; free space under the data folder`,
       error,
     );
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It was never made: the folder itself is not to be written to.
   }
 }
