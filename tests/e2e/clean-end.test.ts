@@ -63,6 +63,29 @@ test("a mesh that served ends with nothing left, and so does the next on the sam
   expect(await leaks(place.runDir)).toEqual([]);
 }, 60_000);
 
+test("while a mesh runs, the host's network and mounts are as they were, and it listens on two ports of loopback", async () => {
+  // The IPv6 tables change by themselves while the kernel makes sure of the wire's link-local address.
+  const tables = ["route", "fib_trie"];
+  const read = async (): Promise<string[]> => {
+    const texts = await Promise.all(tables.map((table) => host.run(["cat", `/proc/net/${table}`])));
+    return texts.map(({ stdout }) => stdout);
+  };
+  const networkBefore = await read();
+  const mesh = await startMesh({ host });
+  await mesh.deployFunctions("a", {
+    hello: { source: `export default { fetch: () => new Response("hi") };` },
+  });
+  expect((await mesh.call("hello.a")).body).toBe("hi");
+  expect(await read()).toEqual(networkBefore);
+  const { links, mounts, sockets } = await host.snapshot();
+  expect({ links, mounts }).toEqual({ links: before.links, mounts: before.mounts });
+  const listeners = sockets.filter((socket) => socket.startsWith("tcp"));
+  // 127.0.0.1 with 7443 and 8080, as the kernel writes them.
+  expect(listeners.toSorted()).toEqual(["tcp 0100007F:1D13", "tcp 0100007F:1F90"]);
+  await mesh.down();
+  expect(await mesh.leaks()).toEqual([]);
+});
+
 test(`killed at ${moments} moments of seed ${seed}, the next run leaves nothing of either`, async () => {
   const random = randomFrom(seed);
   const folder = mkdtempSync(join(host.dir, "killed-"));
