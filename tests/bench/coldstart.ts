@@ -152,7 +152,7 @@ async function withMesh<T>(
   action: (mesh: MeshProcess) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "lambient-cold-"));
-  const place = { runDir: join(folder, "run"), dataDir: join(folder, "data") };
+  const place = { runDir: join(folder, "run"), dataDir: join(folder, "data"), apiPort: "0", edgePort: "0" };
   const mesh = await startMeshProcess(place, env);
   try {
     mkdirSync(join(folder, "app"));
