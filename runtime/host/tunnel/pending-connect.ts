@@ -12,6 +12,10 @@ export class PendingConnect implements StreamHandler {
   stream: H2Stream | undefined;
   /** The deadline for the answer. */
   timer: Timer | undefined;
+  /** Nothing is written before the answer, and after it only a refusal's body and end could come. */
+  readonly onData: () => void = ignore;
+  readonly onDrain: () => void = ignore;
+  readonly onEnd: () => void = ignore;
   readonly #resolve: (outcome: ConnectOutcome) => void;
   readonly #reject: (error: TunnelError) => void;
 
@@ -42,21 +46,13 @@ export class PendingConnect implements StreamHandler {
     else stream.reset(errorCodes.cancel);
   }
 
-  onData(): void {
-    // Only a refusal's body comes this way, and its stream has been reset.
-  }
-
-  onDrain(): void {
-    // Nothing is written before the answer.
-  }
-
-  onEnd(): void {
-    // A refusal's end; the answer was its head.
-  }
-
   onClose(error?: Error): void {
     this.fail(streamError(error));
   }
+}
+
+function ignore(): void {
+  // See the fields that it fills.
 }
 
 function streamError(cause: Error | undefined): TunnelError {

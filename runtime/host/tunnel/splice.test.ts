@@ -142,6 +142,20 @@ describe("splice()", () => {
     expect([a.isReset, ends.length]).toEqual([true, 1]);
   });
 
+  test("tells how much has passed while it runs, and keeps what a source says in spite of a pause", () => {
+    const a = new FakeStream();
+    const b = new FakeStream();
+    const running = splice(a, b);
+    b.room = 1;
+    a.say(1, 2);
+    a.say(3);
+    b.say(4);
+    expect([running.bytesFromA, running.bytesFromB]).toEqual([3, 1]);
+    b.makeRoom(9);
+    expect(b.taken).toEqual([1, 2, 3]);
+    running.cut(new Error("enough"));
+  });
+
   test("loses and repeats nothing, however little room there is", () => {
     const step = fc.oneof(
       fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => ({ kind: "say" as const, bytes })),

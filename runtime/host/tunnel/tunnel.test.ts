@@ -86,9 +86,11 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 describe("a tunnel", () => {
   test("carries both directions, each with its own end", async () => {
     const accepted = Promise.withResolvers<ByteStream>();
-    const { tunnel } = await setUp((_request, responder) =>
-      accepted.resolve(responder.accept([["baggage", "x=1"]])),
-    );
+    const requests: TunnelRequest[] = [];
+    const { tunnel } = await setUp((request, responder) => {
+      requests.push(request);
+      accepted.resolve(responder.accept([["baggage", "x=1"]]));
+    });
     const outcome = await tunnel.connect(headers);
     expect(outcome.headers).toEqual([
       [":status", "200"],
@@ -109,6 +111,15 @@ describe("a tunnel", () => {
       { text: "question", events: ["end", "close"] },
     ]);
     expect(tunnel.streamsOpen).toBe(0);
+    expect(requests).toEqual([
+      {
+        headers,
+        authority: "10.0.0.1:80",
+        peer: web.identity,
+        peerAddress: tunnel.localAddress,
+        localAddress: tunnel.peerAddress,
+      },
+    ]);
   });
 
   test("holds what comes with the answer until its user is ready", async () => {
@@ -217,6 +228,33 @@ describe("a tunnel", () => {
 });
 
 describe("the end of a tunnel", () => {
+  const endings: readonly (readonly [name: string, end: (listener: TunnelListener) => void])[] = [
+    ["drained", (listener) => listener.drain()],
+    ["closed", (listener) => listener.close()],
+  ];
+  test.each(endings)("%s before its handshake: it just ends", async (_name, end) => {
+    const served = Promise.withResolvers<TunnelError | undefined>();
+    const closed = Promise.withResolvers<void>();
+    const accepted = Promise.withResolvers<void>();
+    const listener = listenTunnels({
+      target: { kind: "address", hostname: "127.0.0.1", port: 0 },
+      choose: () => {
+        accepted.resolve();
+        return { certificate: cart, onConnect: () => undefined, onClose: served.resolve };
+      },
+    });
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port: listener.port ?? 0,
+      socket: { data: () => undefined, close: () => closed.resolve() },
+    });
+    await accepted.promise;
+    expect(listener.tunnelsOpen).toBe(1);
+    end(listener);
+    await closed.promise;
+    expect([(await served.promise)?.code, listener.tunnelsOpen]).toEqual(["closed", 0]);
+  });
+
   test("drained by the server: streams live on, none is opened, then both close in order", async () => {
     const { tunnel, listener, closed, served } = await setUp((_request, responder) =>
       record(responder.accept()),
@@ -235,6 +273,9 @@ describe("the end of a tunnel", () => {
     const { tunnel, closed, served } = await setUp(() => undefined);
     tunnel.drain();
     expect([await closed, await served]).toEqual([undefined, undefined]);
+    const told: unknown[] = [];
+    tunnel.onClose((error) => told.push(error));
+    expect([told, tunnel.isReady]).toEqual([[undefined], false]);
   });
 
   test("closed by the server: streams end with an error", async () => {
