@@ -3,7 +3,7 @@
 /** A command's terminal and surroundings. */
 export interface Console {
   /** Results: what a script reads. */
-  out(text: string): void;
+  out(text: string | Uint8Array): void;
   /** Everything else: progress, hints, errors. */
   err(text: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;

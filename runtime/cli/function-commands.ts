@@ -71,7 +71,7 @@ function addInvoke(make: CommandMaker, console: Console, setExitCode: SetExitCod
     .option(...namespaceFlag)
     .option("--path <path>", "path with query", "/")
     .option("-X, --method <method>", "method; GET, or POST with data")
-    .option("-d, --data <text>", "body")
+    .option("-d, --data <text>", "body; @file sends a file")
     .option("-H, --header <header>", '"Name: value"; may be given several times', repeated, [])
     .option("--trace", "show the call's whole chain", false)
     .option("--timeout <seconds>", "how long the answer may take", wholeNumber, 60)

@@ -30,7 +30,13 @@ test.each([
   ["table", "the table\n"],
 ] as const)("printResult() as %s", (format, want) => {
   const said: string[] = [];
-  const console: Console = { out: (text) => said.push(text), err() {}, env: {}, cwd: "/", hasColour: false };
+  const console: Console = {
+    out: (text) => said.push(String(text)),
+    err() {},
+    env: {},
+    cwd: "/",
+    hasColour: false,
+  };
   printResult(console, format, [{ a: 1 }], () => "the table\n");
   expect(said.join("")).toBe(want);
 });

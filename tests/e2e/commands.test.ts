@@ -56,6 +56,9 @@ test("invoke sends what it is told and prints the answer", async () => {
     (await mesh.command(["invoke", "echo", "-n", "first", "-o", "json"])).stdout,
   ) as Record<string, unknown>;
   expect(json).toMatchObject({ status: 200, headers: { "content-type": "application/json;charset=utf-8" } });
+  const folder = project("{}", { "body.txt": "from a file" });
+  const sent = await mesh.command(["invoke", "echo.first", "-d", "@body.txt"], { cwd: folder });
+  expect(JSON.parse(sent.stdout)).toMatchObject({ method: "POST", body: "from a file" });
   const bad = await mesh.command(["invoke", "echo.first", "--path", "/bad"]);
   expect(bad).toMatchObject({ code: 1, stdout: "bad\n" });
 });
@@ -246,6 +249,7 @@ test.each([
   [["invoke", "a.b.c"], 'Cannot read "a.b.c" as a function'],
   [["invoke", "echo.first", "--path", "x"], 'Cannot call the path "x": it must begin with /'],
   [["invoke", "echo.first", "-H", "x"], 'Cannot read "x" as a header'],
+  [["invoke", "echo.first", "-d", "@nowhere"], 'Cannot send the file "nowhere": '],
   [["logs", "echo.first", "--since", "soon"], 'Cannot read "soon" as a duration'],
   [["deploy", "/nowhere"], "Cannot read /nowhere: "],
 ])("%p is told how to write it", async (args, words) => {
