@@ -39,6 +39,8 @@ export interface App {
   flush(): Promise<void>;
   /** Accepts nothing more; idle connections are closed, others after their response. Resolves when all are, or after `drainMs`. */
   drain(): Promise<void>;
+  /** Gives up the admin socket: its path is the successor's from now on. */
+  closeAdmin(): void;
   /** Closes everything now. */
   close(): void;
 }
@@ -103,6 +105,7 @@ export function openApp(self: Self, ports: AppPorts): App {
       const isOver = (): boolean => connections.count === 0 && (entrance?.tunnelsOpen ?? 0) === 0;
       await until(clock, config.limits.drainMs, isOver);
     },
+    closeAdmin: () => admin.close(),
     close() {
       stopFreeing();
       entrance?.close();

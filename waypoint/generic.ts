@@ -41,6 +41,7 @@ export async function liveAsGeneric(options: GenericOptions): Promise<void> {
     log.info("asleep");
     // Accepting stops in this turn; what comes from now on waits in the listener for the next waypoint.
     const drained = awake.drain();
+    awake.closeAdmin();
     node.notify("asleep", {});
     await drained;
     await awake.flush();
