@@ -2,14 +2,17 @@
 
 /** What is bounded, and how much of it a peer may do from a standing start or between two refills. */
 const allowances = {
-  /** Streams reset before we answered them (rapid reset), and streams that broke a rule. */
-  reset: 200,
+  /**
+   * Streams reset before we answered them (rapid reset), and streams that broke a rule. A busy tunnel whose callers
+   * lose patience all at once resets hundreds in good faith.
+   */
+  reset: 1000,
   ping: 1000,
   settings: 50,
   /** DATA that neither carries a byte nor ends a stream. */
   emptyData: 1000,
   windowUpdate: 20_000,
-  /** PRIORITY and frames of unknown type. */
+  /** PRIORITY, frames of unknown type, GOAWAY and answers to pings: what costs nothing but the reading. */
   ignored: 2000,
 } as const;
 

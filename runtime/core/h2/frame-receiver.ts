@@ -180,13 +180,19 @@ export class FrameReceiver implements FrameSink {
   }
 
   #onPingFrame(flags: number, payload: Uint8Array): void {
-    if ((flags & frameFlags.ack) !== 0) this.#onPing(payload);
-    else if (this.#budget.spend("ping")) this.#sender.ping(payload, frameFlags.ack);
+    if ((flags & frameFlags.ack) !== 0) {
+      if (this.#budget.spend("ignored")) this.#onPing(payload);
+      else this.#calm("PING ACK");
+    } else if (this.#budget.spend("ping")) this.#sender.ping(payload, frameFlags.ack);
     else this.#calm("PING");
   }
 
   #onGoaway(payload: Uint8Array): void {
     const state = this.#state;
+    if (!this.#budget.spend("ignored")) {
+      this.#calm("GOAWAY");
+      return;
+    }
     const last = readUint32(payload, 0) & int31Max;
     const code = readUint32(payload, 4);
     state.goawayReceived = Math.min(last, state.goawayReceived ?? int31Max);

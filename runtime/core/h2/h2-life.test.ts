@@ -261,7 +261,7 @@ describe("a flood", () => {
           frame(wire.headers, 4, turn * 2 + 1, connectBlock),
           frame(wire.rst, 0, turn * 2 + 1, uint32(8)),
         ),
-      turnsMax: 300,
+      turnsMax: 1100,
     },
     { name: "PING", frame: () => frame(wire.ping, 0, 0, new Uint8Array(8)), turnsMax: 1100 },
     { name: "SETTINGS", frame: () => frame(wire.settings, 0, 0), turnsMax: 60 },
@@ -269,6 +269,8 @@ describe("a flood", () => {
     { name: "PRIORITY", frame: () => frame(wire.priority, 0, 1, new Uint8Array(5)), turnsMax: 2100 },
     { name: "unknown frames", frame: () => frame(0x2a, 0, 1), turnsMax: 2100 },
     { name: "WINDOW_UPDATE", frame: () => frame(wire.window, 0, 0, uint32(1)), turnsMax: 20_100 },
+    { name: "PING ACK", frame: () => frame(wire.ping, wire.ack, 0, new Uint8Array(8)), turnsMax: 2100 },
+    { name: "GOAWAY", frame: () => frame(wire.goaway, 0, 0, new Uint8Array(8)), turnsMax: 2100 },
     {
       name: "DATA on a closed stream",
       begin: [open, frame(wire.rst, 0, 1, uint32(8))],
@@ -278,7 +280,7 @@ describe("a flood", () => {
     {
       name: "refused streams",
       frame: (turn) => frame(wire.headers, 4, turn * 2 + 1, connectBlock),
-      turnsMax: 300,
+      turnsMax: 1100,
     },
     {
       name: "CONTINUATION",
