@@ -12,7 +12,7 @@ const span = {
   isDerived: false,
   error: undefined,
   attributes: {},
-  connections: [],
+  peers: undefined,
 } as const;
 
 const good: Evidence = {

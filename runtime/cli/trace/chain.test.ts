@@ -24,38 +24,67 @@ function span(
   };
 }
 
-test("buildChain() puts callees below callers, tunnels between, and derives their time", () => {
-  const connection = span("conn", undefined, [-500, 500], {
-    traceId: "other",
-    relation: "linked",
-    service: "ztunnel",
-  });
+const identities = (source: string, destination: string) => ({
+  "source.identity": source,
+  "destination.identity": destination,
+});
+
+test("buildChain() puts callees below callers, tunnels between, derives their time and finds their ends", () => {
+  const linked = { relation: "linked", service: "ztunnel" } as const;
   const chain = buildChain([
-    span("waypoint", "edge", [1, 9], { links: [{ traceId: "other", spanId: "conn" }] }),
-    span("edge", undefined, [0, 10]),
-    connection,
-    span("function", "waypoint", [2.5, 8.5], { error: "boom" }),
+    span("w", "e", [1, 9], {
+      service: "waypoint",
+      attributes: { "lambient.caller": "edge", "lambient.callee": "web" },
+      links: [
+        { traceId: "came", spanId: "x" },
+        { traceId: "left", spanId: "y" },
+      ],
+    }),
+    span("e", undefined, [0, 10], {
+      service: "edge",
+      attributes: { "lambient.caller": "edge", "lambient.callee": "waypoint" },
+    }),
+    span("in", undefined, [-500, 500], {
+      ...linked,
+      traceId: "came",
+      attributes: identities("edge", "waypoint"),
+    }),
+    span("out", undefined, [-500, 500], {
+      ...linked,
+      traceId: "left",
+      attributes: identities("waypoint", "web"),
+    }),
+    span("f", "w", [2.5, 8.5], { service: "function", error: "boom" }),
+    span("w2", "f", [3, 8], { service: "waypoint", links: [{ traceId: "call", spanId: "z" }] }),
+    span("call", undefined, [0, 1], {
+      ...linked,
+      traceId: "call",
+      attributes: identities("web", "waypoint"),
+    }),
     span("elsewhere", undefined, [0, 1], { relation: "linking" }),
   ]);
-  expect(
-    chain.map((hop) => [
-      hop.kind,
-      hop.depth,
-      hop.label,
-      hop.startMs,
-      hop.durationMs,
-      hop.ownMs,
-      hop.isDerived,
-    ]),
-  ).toEqual([
-    ["span", 0, "span edge", 0, 10, 2, false],
-    ["tunnel", 0, "edge to waypoint", 0, 2, 2, true],
-    ["span", 1, "span waypoint", 1, 8, 2, false],
-    ["tunnel", 1, "waypoint to function", 1, 2, 2, true],
-    ["span", 2, "span function", 2.5, 6, 6, false],
+  const told = chain.map(({ kind, depth, label, startMs, durationMs, ownMs, isDerived }) => [
+    kind,
+    depth,
+    label,
+    startMs,
+    durationMs,
+    ownMs,
+    isDerived,
   ]);
-  expect(chain.map((hop) => hop.connections.length)).toEqual([0, 1, 1, 0, 0]);
-  expect(chain.at(-1)?.error).toBe("boom");
+  expect(told).toEqual([
+    ["span", 0, "span e", 0, 10, 2, false],
+    ["tunnel", 0, "edge to waypoint", 0, 2, 2, true],
+    ["span", 1, "span w", 1, 8, 2, false],
+    ["tunnel", 1, "waypoint to function", 1, 2, 2, true],
+    ["span", 2, "span f", 2.5, 6, 1, false],
+    ["tunnel", 2, "function to waypoint", 2.5, 1, 1, true],
+    ["span", 3, "span w2", 3, 5, 5, false],
+  ]);
+  expect(
+    chain.flatMap(({ peers }) => (peers === undefined ? [] : [`${peers.source} ${peers.destination}`])),
+  ).toEqual(["edge waypoint", "waypoint web", "web waypoint"]);
+  expect(chain[4]?.error).toBe("boom");
 });
 
 test("children that overlap are counted once, and share what is left between their tunnels", () => {

@@ -39,8 +39,14 @@ export interface ChainHop {
   readonly isDerived: boolean;
   readonly error: string | undefined;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  /** The connections that carried it: the spans that it links. */
-  readonly connections: readonly ToldSpan[];
+  /** Of a tunnel: both ends' identities, as a program saw them in the other end's certificate. */
+  readonly peers: PeerIdentities | undefined;
+}
+
+/** The two ends of a tunnel. */
+export interface PeerIdentities {
+  readonly source: string;
+  readonly destination: string;
 }
 
 /** Depth beyond which spans are told no more: a trace can be made by anybody. */
@@ -54,8 +60,9 @@ export function buildChain(spans: readonly ToldSpan[]): readonly ChainHop[] {
   const story: Story = {
     beginMs: Math.min(...own.map((span) => span.startMs)),
     children: Map.groupBy(own, (span) => span.parentSpanId ?? ""),
-    connections: new Map(
-      spans.filter(({ relation }) => relation === "linked").map((span) => [key(span), span]),
+    connections: Map.groupBy(
+      spans.filter(({ relation }) => relation === "linked"),
+      (span) => span.traceId,
     ),
   };
   return roots.toSorted(byStart).flatMap((root) => hopsOf(story, root, 0));
@@ -64,7 +71,8 @@ export function buildChain(spans: readonly ToldSpan[]): readonly ChainHop[] {
 interface Story {
   readonly beginMs: number;
   readonly children: ReadonlyMap<string, readonly ToldSpan[]>;
-  readonly connections: ReadonlyMap<string, ToldSpan>;
+  /** The spans of the connections that carried it, by their traces. */
+  readonly connections: ReadonlyMap<string, readonly ToldSpan[]>;
 }
 
 function hopsOf(story: Story, span: ToldSpan, depth: number): ChainHop[] {
@@ -82,7 +90,7 @@ function hopsOf(story: Story, span: ToldSpan, depth: number): ChainHop[] {
     isDerived: false,
     error: span.error,
     attributes: { ...span.resource, ...span.attributes },
-    connections: connectionsOf(story, span),
+    peers: undefined,
   };
   const below = children.flatMap((child) => [
     tunnelHop(story, { from: span, to: child, atMostMs: ownMs / children.length, depth }),
@@ -111,12 +119,27 @@ function tunnelHop(story: Story, { from, to, atMostMs, depth }: Tunnel): ChainHo
     isDerived: true,
     error: undefined,
     attributes: {},
-    connections: connectionsOf(story, to),
+    peers: findPeers(story, from, to),
   };
 }
 
-function connectionsOf(story: Story, span: ToldSpan): readonly ToldSpan[] {
-  return span.links.flatMap((link) => story.connections.get(key(link)) ?? []);
+/** The ends of the tunnel between two spans. */
+function findPeers(story: Story, from: ToldSpan, to: ToldSpan): PeerIdentities | undefined {
+  const { "lambient.caller": caller, "lambient.callee": callee } = from.attributes;
+  // The edge opens its tunnels itself, as itself.
+  if (from.service === "edge" && typeof caller === "string" && typeof callee === "string") {
+    return { source: caller, destination: callee };
+  }
+  const links = from.service === "function" ? to.links : from.links;
+  const seen = links.flatMap(({ traceId }) => story.connections.get(traceId) ?? []).flatMap(identitiesOf);
+  // A waypoint's request links the stream it came on as well as the one it left on: only the latter leads to the callee.
+  return from.service === "function" ? seen[0] : seen.find(({ destination }) => destination === callee);
+}
+
+function identitiesOf({ attributes }: ToldSpan): readonly PeerIdentities[] {
+  const { "source.identity": source, "destination.identity": destination } = attributes;
+  if (typeof source !== "string" || typeof destination !== "string") return [];
+  return source === "" || destination === "" ? [] : [{ source, destination }];
 }
 
 /** The span's time that none of its children covers. */
@@ -131,10 +154,6 @@ function ownTime(span: ToldSpan, children: readonly ToldSpan[]): number {
     untilMs = to;
   }
   return Math.max(0, span.endMs - span.startMs - covered);
-}
-
-function key({ traceId, spanId }: { readonly traceId: string; readonly spanId: string }): string {
-  return `${traceId}/${spanId}`;
 }
 
 function byStart(a: ToldSpan, b: ToldSpan): number {

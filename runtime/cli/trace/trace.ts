@@ -113,20 +113,14 @@ export function describeChain(console: Console, traceId: string, chain: readonly
   return `Trace ${traceId}, ${total} ms\n${formatTable({ head: ["HOP", "AT", "TIME", "OWN", ""], rows })}`;
 }
 
-function detail(console: Console, hop: ChainHop): string {
-  if (hop.error !== undefined) return paint(console, "bad", hop.error);
-  if (hop.isDerived) {
-    const peers = hop.connections
-      .map(({ attributes }) => identities(attributes))
-      .filter((text) => text !== "");
-    return peers.join("; ");
-  }
-  const { attributes } = hop;
+function detail(console: Console, { error, isDerived, peers, attributes }: ChainHop): string {
+  if (error !== undefined) return paint(console, "bad", error);
+  if (isDerived) return peers === undefined ? "" : `${short(peers.source)} → ${short(peers.destination)}`;
   const [revision, status] = [attributes["lambient.revision"], attributes["http.response.status_code"]];
   return [revision, status].filter((part) => part !== undefined).join(" ");
 }
 
-function identities(attributes: ToldSpan["attributes"]): string {
-  const [source, destination] = [attributes["source.identity"], attributes["destination.identity"]];
-  return source === undefined || destination === undefined ? "" : `${source} → ${destination}`;
+/** An identity without what all of a mesh have in common. */
+function short(identity: string): string {
+  return identity.replace(/^spiffe:\/\/[^/]+\//, "");
 }
