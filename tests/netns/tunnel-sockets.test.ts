@@ -93,6 +93,31 @@ describe("a socket that is still connecting", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("checks the server as a dialled one does", async () => {
+    const hourMs = 3_600_000;
+    const past = { notBeforeMs: Date.now() - 2 * hourMs, notAfterMs: Date.now() - hourMs };
+    const servers = [
+      { certificate: ca.issue("ns/shop/sa/price"), want: "identity" },
+      { certificate: { ...makeTestCa().issue("ns/shop/sa/cart"), rootsPem: ca.rootsPem }, want: "tls" },
+      { certificate: ca.issue("ns/shop/sa/cart", past), want: "tls" },
+    ];
+    for (const { certificate, want } of servers) {
+      const { fd, endpoint } = listening();
+      const listener = listenTunnels({
+        target: { kind: "fd", fd },
+        choose: () => ({ certificate, onConnect: (_request, responder) => responder.refuse(599) }),
+      });
+      const connecting = startConnect(libc, home, { to: endpoint });
+      const tunnel = openTunnel({
+        dial: { kind: "fd", fd: connecting },
+        certificate: web,
+        expectedPeers: new Set([cart.identity]),
+      });
+      expect(await codeOf(tunnel)).toBe(want);
+      listener.close();
+    }
+  });
+
   test("carries a tunnel, whose listener was made elsewhere too", async () => {
     const { fd, endpoint } = listening();
     const listener = listenTunnels({
