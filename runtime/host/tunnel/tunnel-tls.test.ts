@@ -297,6 +297,24 @@ describe("openTunnel()", () => {
     expect(await codeOf(opened)).toBe("connect");
   });
 
+  test("trusts each root of a bundle, as while one is being replaced", async () => {
+    const bundle = otherCa.rootsPem + ca.rootsPem;
+    const served = serveOnce({ ...otherCa.issue("ns/shop/sa/cart"), rootsPem: bundle });
+    const tunnel = await openTunnel({
+      dial: { kind: "address", hostname: "127.0.0.1", port: served.port },
+      certificate: { ...web, rootsPem: bundle },
+      expectedPeers: new Set([cart.identity]),
+    });
+    const outcome = await tunnel.connect([
+      [":method", "CONNECT"],
+      [":authority", "10.0.0.1:80"],
+    ]);
+    expect(outcome.kind).toBe("refused");
+    tunnel.close();
+    expect(await served.ended).toEqual({ error: undefined, peer: web.identity });
+    served.close();
+  });
+
   test("shows each end whom it speaks to", async () => {
     const served = serveOnce(cart);
     const tunnel = await openTunnel({
