@@ -5,7 +5,7 @@ import type { Revision } from "../revision.ts";
 /** How warm what served was. */
 export type Rung = "running" | "pooled" | "new";
 
-/** An instance that is on its way: ztunnel knows it, its function is being loaded. */
+/** An instance that is on its way: ztunnel has been told of it, its function is being loaded. */
 export interface ComingInstance {
   readonly id: string;
   readonly revision: Revision;

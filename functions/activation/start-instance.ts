@@ -25,7 +25,7 @@ export type StartOutcome =
 
 /**
  * Starts an instance within the revision's activation timeout; nothing is left of a start that fails.
- * @param onComing told once ztunnel knows whose the slot is, as a rule while the function is still loading
+ * @param onComing told as soon as the slot is known and ztunnel has been told whose it is, before the function has loaded
  */
 export async function startInstance(
   dependencies: StartDependencies,
@@ -87,9 +87,9 @@ async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<St
   };
   try {
     const loading = load();
-    const assigning = assignTo(slot, revision, loading).then(() =>
-      filling.onComing({ id, revision, address: slot.address }),
-    );
+    const assigning = assignTo(slot, revision, loading);
+    // ztunnel has been told, and hears it before a connection that is only now begun.
+    filling.onComing({ id, revision, address: slot.address });
     const work = Promise.all([loading, assigning]);
     const [loaded] = await withDeadline(clock, filling.leftMs() + slackMs, revision, work);
     const instance = { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() };
