@@ -37,6 +37,7 @@ if (role === "client") {
       return;
     }
     if (authority === "reset.me:80") {
+      stream.on("error", () => undefined);
       stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
