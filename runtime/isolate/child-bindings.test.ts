@@ -1,4 +1,4 @@
-import { afterEach, expect, spyOn, test } from "bun:test";
+import { afterAll, afterEach, expect, spyOn, test } from "bun:test";
 import { bindingOf } from "./child-bindings.ts";
 
 const binding = bindingOf({ name: "CART", function: "cart", namespace: "shop" });
@@ -6,6 +6,10 @@ const spy = spyOn(globalThis, "fetch");
 
 afterEach(() => {
   spy.mockReset();
+});
+// Other files of the same run call the real one.
+afterAll(() => {
+  spy.mockRestore();
 });
 
 const rows: readonly [string, Request | URL | string, string][] = [
