@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 export interface BenchRow {
   readonly name: string;
   readonly ours: number;
-  /** 0 where a figure stands against a bar only; the bar is then in the name. */
+  /** A bar, said in the name, where there is no peer; 0, and so the ratio, where a figure stands alone. */
   readonly peer: number;
   readonly ratio: number;
   readonly unit: string;

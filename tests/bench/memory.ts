@@ -2,7 +2,7 @@
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { openTestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { type BenchOptions, type BenchRow, median, needCommand, parseWrk } from "./bench.ts";
+import { type BenchOptions, type BenchRow, benchRow, median, needCommand, parseWrk } from "./bench.ts";
 
 const barMb: Readonly<Record<string, number>> = {
   "control-plane": 120,
@@ -12,6 +12,8 @@ const barMb: Readonly<Record<string, number>> = {
   waypoint: 80,
 };
 const loadSeconds = 5;
+/** Longer than a waypoint waits before it gives memory back. */
+const restMs = 6000;
 const connections = 32;
 
 /** Runs the bench: each run is a mesh of its own. */
@@ -19,6 +21,7 @@ export async function run(options: BenchOptions): Promise<readonly BenchRow[]> {
   await needCommand("wrk", ["wrk"]);
   const idle = new Map<string, number[]>();
   const loaded = new Map<string, number[]>();
+  const rested = new Map<string, number[]>();
   for (let turn = 0; turn < options.runs; turn++) {
     const host = await openTestHost();
     const mesh = await startMesh({ host });
@@ -29,10 +32,16 @@ export async function run(options: BenchOptions): Promise<readonly BenchRow[]> {
     add(idle, await residents(mesh), `run ${turn + 1}, idle`, options.log);
     await load(mesh, options.log);
     add(loaded, await residents(mesh), `run ${turn + 1}, after load`, options.log);
+    await Bun.sleep(restMs);
+    add(rested, await residents(mesh), `run ${turn + 1}, ${restMs / 1000} s later`, options.log);
     await mesh.down();
     await host.close();
   }
-  return [...rows(idle, "idle"), ...rows(loaded, `after ${loadSeconds} s of load`)];
+  return [
+    ...barRows(idle),
+    ...figureRows(loaded, `after ${loadSeconds} s of load`),
+    ...figureRows(rested, `${restMs / 1000} s after the load`),
+  ];
 }
 
 async function load(mesh: Mesh, log: BenchOptions["log"]): Promise<void> {
@@ -83,16 +92,26 @@ function add(
   for (const [name, mb] of found) all.set(name, [...(all.get(name) ?? []), mb]);
 }
 
-function rows(all: ReadonlyMap<string, readonly number[]>, when: string): BenchRow[] {
+/** What a program may take while it does nothing. */
+function barRows(all: ReadonlyMap<string, readonly number[]>): BenchRow[] {
   return [...all].map(([name, samples]) => {
-    const ours = Number(median(samples).toFixed(1));
     const peer = barMb[name] ?? 80;
-    return {
-      name: `${name} resident, ${when} (bar ${peer} MB)`,
-      ours,
-      peer,
-      ratio: Number((peer / ours).toFixed(2)),
-      unit: "MB",
-    };
+    return benchRow(
+      `${name} resident, idle (bar ${peer} MB)`,
+      { ours: median(samples), peer },
+      "MB",
+      "lower",
+    );
   });
+}
+
+/** There is no bar for these. */
+function figureRows(all: ReadonlyMap<string, readonly number[]>, when: string): BenchRow[] {
+  return [...all].map(([name, samples]) => ({
+    name: `${name} resident, ${when}`,
+    ours: Number(median(samples).toFixed(1)),
+    peer: 0,
+    ratio: 0,
+    unit: "MB",
+  }));
 }
