@@ -65,7 +65,10 @@ async function residents(mesh: Mesh): Promise<ReadonlyMap<string, number>> {
   const { programs } = await mesh.json<{
     readonly programs: { readonly name: string; readonly pid: number }[];
   }>("status");
-  const pids = new Map(programs.map(({ name, pid }) => [name, pid]));
+  const pids = new Map([
+    ["supervisor", mesh.up.pid],
+    ...programs.map(({ name, pid }) => [name, pid] as const),
+  ]);
   const waypoint = await waitUntil("the waypoint is awake", async () => {
     const { processes } = await mesh.host.snapshot();
     return processes.find((line) => line.includes("waypoint/main.ts") && line.includes("--generic"));

@@ -42,6 +42,38 @@ test("a deploy on a full disk is refused clearly, the old revision serves, and t
   expect((await mesh.call("hello.a")).body).toBe("two");
 }, 60_000);
 
+/** A function whose bundle takes 720 kB. */
+function big(word: string): string {
+  const ballast = JSON.stringify(crypto.randomUUID().repeat(20_000));
+  return `const ballast = ${ballast}; export default { fetch: () => new Response("${word}" + ballast.length) };`;
+}
+
+test("a bundle that fills the disk while it is stored leaves nothing half-written, and the old revision serves", async () => {
+  await mesh.deployFunctions("b", { hello: { source: version("small"), revision: "v1" } });
+  expect((await mesh.call("hello.b")).body).toBe("small");
+  const bundles = async (): Promise<string> =>
+    (await host.run(["find", `${disk}/bundles`, "-type", "f"])).stdout;
+  const before = await bundles();
+  // Room for a part of the bundle only.
+  await host.run([
+    "sh",
+    "-c",
+    `free=$(df --output=avail ${disk} | tail -1); head -c $(((free - 256) * 1024)) /dev/zero > ${disk}/ballast`,
+  ]);
+  const failed = await mesh
+    .deployFunctions("b", { hello: { source: big("large "), revision: "v2" } }, { timeoutS: 10 })
+    .then(
+      () => "it went through",
+      (error: unknown) => String(error),
+    );
+  expect(failed).toMatch(/no space|disk is full|disk full|507/i);
+  expect((await mesh.call("hello.b")).body).toBe("small");
+  expect(await bundles()).toBe(before);
+  await host.run(["rm", `${disk}/ballast`]);
+  await mesh.deployFunctions("b", { hello: { source: big("large "), revision: "v2" } });
+  expect((await mesh.call("hello.b")).body).toBe("large 720000");
+});
+
 test("a mesh does not come up on a full disk, and says so", async () => {
   const full = join(host.dir, "full");
   mkdirSync(full);
