@@ -60,7 +60,7 @@ async function load(mesh: Mesh, log: BenchOptions["log"]): Promise<void> {
   log(`${figures.command}: ${figures.requestsPerS} requests/s, ${figures.errors} errors`);
 }
 
-/** Memory by program; pids are the host's, so the test looks by way of the control groups. */
+/** Memory by program, read on the host, whose pids the mesh tells. */
 async function residents(mesh: Mesh): Promise<ReadonlyMap<string, number>> {
   const { programs } = await mesh.json<{
     readonly programs: { readonly name: string; readonly pid: number }[];
