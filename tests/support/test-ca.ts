@@ -7,7 +7,7 @@ import { parseSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { AltNames } from "#core/x509/alt-names.ts";
 import { parseCertificateRequest } from "#core/x509/certificate-request.ts";
 import { parsePem } from "#core/x509/pem.ts";
-import { createRoot, openIssuer } from "#host/certificates/issuer.ts";
+import { createRoot, openIssuer, type Root } from "#host/certificates/issuer.ts";
 import type { SignedChain } from "#host/certificates/authority-client.ts";
 import type { TunnelCertificate } from "#host/tunnel/tunnel.ts";
 
@@ -32,9 +32,8 @@ export interface TestCa {
 
 const minuteMs = 60_000;
 
-/** Makes an authority with a fresh root. */
-export function makeTestCa(): TestCa {
-  const root = createRoot("cluster.local", Date.now() - minuteMs, Date.now() + 86_400_000);
+/** Makes an authority with a fresh root, or with the root of a mesh that runs. */
+export function makeTestCa(root: Root = freshRoot()): TestCa {
   const issuer = openIssuer(root);
   const signKey = (publicKey: Uint8Array, altNames: AltNames, life: TestLife = {}): string =>
     issuer.issue({
@@ -81,6 +80,10 @@ export function makeTestCa(): TestCa {
 /** Reads `spiffe://…`, or `ns/<namespace>/sa/<service account>` of `cluster.local`. @throws when it is neither. */
 export function spiffeId(text: string): SpiffeId {
   return unwrap(parseSpiffeId(text.startsWith("spiffe:") ? text : `spiffe://cluster.local/${text}`));
+}
+
+function freshRoot(): Root {
+  return createRoot("cluster.local", Date.now() - minuteMs, Date.now() + 86_400_000);
 }
 
 function loopback(): AltNames["ips"][number] {
