@@ -71,17 +71,30 @@ function rowsOf(runs: readonly Run[], peers: readonly ColdPeer[]): BenchRow[] {
 }
 
 async function runOnce(peers: readonly ColdPeer[]): Promise<Run> {
-  const awake = await withMesh({}, (mesh) => measure(mesh, samples, (dump) => warmth(mesh, dump)));
-  const byPeer = new Map<string, readonly number[]>();
-  for (const peer of peers) {
-    const taken: number[] = [];
-    while (taken.length < peerSamples) taken.push(await timePeer(peer));
-    byPeer.set(peer.name, taken);
-  }
+  const byPeer = new Map(peers.map(({ name }) => [name, [] as number[]]));
+  const awake = await withMesh({}, (mesh) =>
+    measure(mesh, samples, {
+      findObstacle: (dump) => warmth(mesh, dump),
+      // In turns with ours, so that whatever else the machine does falls on both.
+      async before(sample) {
+        if (sample % Math.floor(samples / peerSamples) !== 0) return;
+        for (const peer of peers) byPeer.get(peer.name)?.push(await timePeer(peer));
+      },
+    }),
+  );
   const asleep = await withMesh({ LAMBIENT_WAYPOINT_IDLE_MS: String(waypointIdleMs) }, (mesh) =>
-    measure(mesh, asleepSamples, (dump) => warmth(mesh, dump) ?? wakefulness(dump)),
+    measure(mesh, asleepSamples, {
+      findObstacle: (dump) => warmth(mesh, dump) ?? wakefulness(dump),
+      before: () => Promise.resolve(),
+    }),
   );
   return { awake, asleep, peers: byPeer };
+}
+
+interface Sampling {
+  /** What still keeps the next call from being cold. */
+  readonly findObstacle: (dump: NodeDump) => string | undefined;
+  readonly before: (sample: number) => Promise<void>;
 }
 
 interface NodeDump {
@@ -94,12 +107,13 @@ interface NodeDump {
 async function measure(
   mesh: MeshProcess,
   count: number,
-  findObstacle: (dump: NodeDump) => string | undefined,
+  { findObstacle, before }: Sampling,
 ): Promise<readonly number[]> {
   const port = Number(new URL(mesh.edge).port);
   const taken: number[] = [];
   await timeRequest(port, "cold.bench"); // wakes the waypoint, and is not of the samples
   while (taken.length < count) {
+    await before(taken.length);
     await awaitNone(async () => findObstacle(await readDump(mesh)));
     const { ms, status, text } = await timeRequest(port, "cold.bench");
     if (status !== 200 || !text.includes('rung;desc="pooled"'))
