@@ -124,10 +124,13 @@ function sendOn(
         joinStreams(exchange, head, { stream, rest });
         answered.resolve(new Response(null));
       },
-      onFailure: (failure) =>
+      onFailure(failure) {
+        // Whoever breaks off a request has most likely crashed: the next one must not meet it before the node says so.
+        if (failure.kind !== "protocol" && !exchange.ending.isOver) exchange.lease?.discard();
         answered.resolve(
           isUnserved(exchange, failure, options) ? undefined : refuseFailure(exchange, failure),
-        ),
+        );
+      },
       onOver() {
         giveUp();
         stopClock();
