@@ -100,6 +100,16 @@ describe("splice()", () => {
     expect([b.isEnded, b.taken]).toEqual([true, [1, 2, 3]]);
   });
 
+  test("keeps a copy of the rest, for a reader's buffer is used again", () => {
+    const { a, b } = setUp();
+    b.room = 1;
+    const buffer = Buffer.from([1, 2, 3]);
+    a.handler?.onData(buffer);
+    buffer.fill(9);
+    b.makeRoom(5);
+    expect(b.taken).toEqual([1, 2, 3]);
+  });
+
   test("resumes the source once the rest is gone", () => {
     const { a, b } = setUp();
     b.room = 0;

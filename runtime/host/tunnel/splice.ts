@@ -109,7 +109,8 @@ class SplicedSide implements ByteStreamHandler {
       this.stream.reset();
       return;
     }
-    this.#rest = bytes.slice(taken);
+    // A copy, for the bytes are their owner's after this call; `slice()` of a Node Buffer would be a view.
+    this.#rest = new Uint8Array(bytes.subarray(taken));
     this.stream.pause();
   }
 
