@@ -1,4 +1,5 @@
 /** What an HTTPRoute must keep to that its schema cannot say. */
+import { expressionDanger } from "#core/routing/expression-danger.ts";
 import { arrayOr, type JsonObject, objectOr, textOr } from "../api/json.ts";
 import { type FieldFault, invalidValue } from "../api/refusal.ts";
 import type { WorkingObject } from "../api/working-object.ts";
@@ -34,8 +35,10 @@ function pathFaults(path: JsonObject, field: string): readonly FieldFault[] {
 function patternFaults(match: JsonObject, field: string): readonly FieldFault[] {
   if (match["type"] !== "RegularExpression") return [];
   try {
-    void new RegExp(textOr(match["value"]));
-    return [];
+    const source = textOr(match["value"]);
+    void new RegExp(source);
+    const danger = expressionDanger(source);
+    return danger === undefined ? [] : [invalidValue(field, source, `must be safe on any text: ${danger}`)];
   } catch (error) {
     return [invalidValue(field, match["value"], String(error))];
   }

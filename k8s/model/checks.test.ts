@@ -161,6 +161,16 @@ test.each([
     { rules: [{ matches: [{ path: { type: "RegularExpression", value: "(" } }] }] },
     ["spec.rules[0].matches[0].path.value"],
   ],
+  [
+    { rules: [{ matches: [{ path: { type: "RegularExpression", value: "/(a+)+" } }] }] },
+    ["spec.rules[0].matches[0].path.value"],
+  ],
+  [
+    {
+      rules: [{ matches: [{ headers: [{ type: "RegularExpression", name: "x", value: "(a|a)*" }] }] }],
+    },
+    ["spec.rules[0].matches[0].headers[0].value"],
+  ],
   [{ rules: [{ matches: [{ method: "BREW" }] }] }, ["spec.rules[0].matches[0].method"]],
   [{ rules: [{ timeouts: { request: "soon" } }] }, ["spec.rules[0].timeouts.request"]],
   [{ rules: [{ backendRefs: [{ name: "a", weight: -1 }] }] }, ["spec.rules[0].backendRefs[0].weight"]],

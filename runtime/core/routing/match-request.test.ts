@@ -105,6 +105,7 @@ test.each<[string, Match, HeaderField[], boolean]>([
 test.each<[string, Match]>([
   ["a bad path expression", { path: { kind: PathMatch_Kind.REGEX, value: "(" } }],
   ["a bad header expression", { headers: [{ kind: ValueMatch_Kind.REGEX, name: "x", value: "[" }] }],
+  ["an expression that backtracks", { path: { kind: PathMatch_Kind.REGEX, value: "/(a+)+" } }],
   ["a long expression", { path: { kind: PathMatch_Kind.REGEX, value: "a".repeat(1025) } }],
 ])("compileMatch() refuses %s", (_, match) => {
   expect(compileMatch(create(RouteMatchSchema, match)).ok).toBe(false);

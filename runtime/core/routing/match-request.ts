@@ -10,6 +10,7 @@ import {
   ValueMatch_Kind,
 } from "#core/proto/lambient/discovery_pb.js";
 import { err, ok, type Result } from "#core/result.ts";
+import { expressionDanger } from "./expression-danger.ts";
 
 /** Tells whether a request matches. */
 export type RequestTest = (head: RequestHead) => boolean;
@@ -65,10 +66,16 @@ function compileExpression(source: string): Result<(text: string) => boolean> {
   }
   try {
     const expression = new RegExp(`^(?:${source})$`, "s");
+    const danger = expressionDanger(source);
+    if (danger !== undefined) return err(dangerText(source, danger));
     return ok((text) => expression.test(text));
   } catch {
     return err(`Cannot read a match as a regular expression: "${source}"`); // the text of a SyntaxError adds nothing
   }
+}
+
+function dangerText(source: string, danger: string): string {
+  return `Cannot read a match as a regular expression that is safe on any text: "${source}": ${danger}`;
 }
 
 /** Of entries with one name only the first counts (Gateway API). */
