@@ -7,7 +7,7 @@ import { type App, openApp } from "./app.ts";
 import { type Config, readConfig } from "./config.ts";
 import { openControl } from "./control.ts";
 import { liveAsGeneric } from "./generic.ts";
-import { LineWriter } from "./line-writer.ts";
+import { makeLineWriter } from "#host/line-writer.ts";
 import { type AppPorts, edgeName, type Self } from "./self.ts";
 import { idleEnough } from "./sleep.ts";
 import { writeOut } from "./write-out.ts";
@@ -51,7 +51,7 @@ function portsOf(config: Config): AppPorts {
     write: (line) => void process.stderr.write(line),
     nowMs: () => clock.nowMs(),
   });
-  const lines = new LineWriter(writeOut, clock);
+  const lines = makeLineWriter(writeOut, clock);
   return {
     config,
     clock,

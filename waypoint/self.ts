@@ -7,7 +7,7 @@ import type { Log, LogLevel } from "#host/log.ts";
 import type { ListenTarget } from "#host/tunnel/tunnel-listener.ts";
 import type { Config } from "./config.ts";
 import type { Control } from "./control.ts";
-import type { LineWriter } from "./line-writer.ts";
+import type { LineWriter } from "#host/line-writer.ts";
 
 /** Who the program is. */
 export interface Self {

@@ -18,7 +18,7 @@ import { ConnectionLedger } from "./connection-ledger.ts";
 import { makeDnsUpstream, readResolvers } from "./dns-upstream.ts";
 import { freeMemoryWhenIdle } from "./free-memory.ts";
 import { forgetIdentities } from "./forget-identities.ts";
-import { type LineSink, makeLineWriter } from "./line-writer.ts";
+import { type LineSink, makeLineWriter } from "#host/line-writer.ts";
 import type { RunningSource } from "./mesh-source.ts";
 import { makeMeshState, type MeshState } from "./mesh-state.ts";
 import { makeZtunnelMetrics, type ZtunnelMetrics } from "./metrics.ts";

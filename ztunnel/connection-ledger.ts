@@ -9,7 +9,7 @@ import { makeSpanIds, type SpanIds } from "#host/spans/span-ids.ts";
 import { type AccessRecord, formatAccessJson, formatAccessText } from "./access-line.ts";
 import type { Config } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import type { LineWriter } from "./line-writer.ts";
+import type { LineWriter } from "#host/line-writer.ts";
 import type { ZtunnelMetrics } from "./metrics.ts";
 import { type Party, unknownParty } from "./party.ts";
 

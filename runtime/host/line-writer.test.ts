@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FakeClock } from "#host/fake/fake-clock.ts";
+import { FakeClock } from "./fake/fake-clock.ts";
 import { makeLineWriter } from "./line-writer.ts";
 
 test("a writer batches lines and writes one batch at a time", async () => {

@@ -1,22 +1,35 @@
-/** Writes whole lines to a descriptor in bounded batches, so that no request waits for its log line. */
-import type { Clock } from "#host/clock.ts";
+/** Writes whole lines to a descriptor in bounded batches, so that neither a connection nor a request waits for its log line. */
+import type { Clock } from "./clock.ts";
+
+/** Takes lines. */
+export interface LineWriter {
+  /** Takes a line with its newline, or counts it as dropped when too many wait. */
+  write(line: string): void;
+  /** Lines lost because the reader did not keep up. */
+  readonly dropped: number;
+  /** Resolves when what was taken has been written. */
+  flush(): Promise<void>;
+}
 
 /** Where text goes; resolves when it has been written. */
 export type LineSink = (text: string) => Promise<void>;
 
-/** Lines that wait at most; more are dropped and counted. */
+/** Lines that wait at most, as in Istio; more are dropped and counted. */
 const linesMax = 10_000;
 const delayMs = 20;
 
-/** See the file's first line. */
-export class LineWriter {
+/** Makes a writer. */
+export function makeLineWriter(sink: LineSink, clock: Clock): LineWriter {
+  return new Writer(sink, clock);
+}
+
+class Writer implements LineWriter {
   readonly #sink: LineSink;
   readonly #clock: Clock;
   #text = "";
   #lines = 0;
   #isTimed = false;
   #writing: Promise<void> | undefined;
-  /** Lines lost because the reader did not keep up. */
   dropped = 0;
 
   constructor(sink: LineSink, clock: Clock) {
@@ -24,7 +37,6 @@ export class LineWriter {
     this.#clock = clock;
   }
 
-  /** Takes a line with its newline. */
   write(line: string): void {
     if (this.#lines >= linesMax) {
       this.dropped++;
@@ -40,9 +52,8 @@ export class LineWriter {
     });
   }
 
-  /** Resolves when what was taken has been written. */
   async flush(): Promise<void> {
-    // One write at a time: what comes meanwhile is the next batch, bounded by linesMax.
+    // One write at a time: what comes meanwhile is the next batch, and its bound is what the reader feels.
     while (this.#writing !== undefined) await this.#writing;
     if (this.#lines === 0) return;
     const text = this.#text;
@@ -56,7 +67,7 @@ export class LineWriter {
     try {
       await this.#sink(text);
     } catch {
-      // The log's reader is gone; a proxy does not end for want of somebody to read its log.
+      // The reader is gone; a proxy does not end for want of somebody to read its log.
     }
   }
 }
