@@ -12,7 +12,7 @@ import { Connections } from "./connections.ts";
 import { type Entrance, openEntrance } from "./entrance.ts";
 import type { Exchange } from "./exchange.ts";
 import { Exchanges } from "./exchanges.ts";
-import { freeMemoryWhenIdle } from "./free-memory.ts";
+import { freeMemoryWhenIdle } from "#host/free-memory.ts";
 import { declareGauges } from "./metrics.ts";
 import { edgeStages, makePipeline, type PipelineOptions, waypointStages } from "./pipeline.ts";
 import { Readiness } from "./readiness.ts";
@@ -75,7 +75,11 @@ export function openApp(self: Self, ports: AppPorts): App {
     logLinesDropped: () => ports.lines.dropped,
     spansDropped: () => telemetry.spans.dropped,
   });
-  const stopFreeing = freeMemoryWhenIdle(clock, exchanges);
+  const stopFreeing = freeMemoryWhenIdle({
+    clock,
+    workDone: () => exchanges.finished,
+    isBusy: () => exchanges.open > 0,
+  });
   const snapshot = (): Snapshot => held.snapshot;
   const entry = { own, connections, exchanges, run, snapshot, log, certificates, ...upstreams };
   let entrance: Entrance | undefined;

@@ -16,7 +16,7 @@ import type { Config } from "./config.ts";
 import { configDump } from "./config-dump.ts";
 import { ConnectionLedger } from "./connection-ledger.ts";
 import { makeDnsUpstream, readResolvers } from "./dns-upstream.ts";
-import { freeMemoryWhenIdle } from "./free-memory.ts";
+import { freeMemoryWhenIdle } from "#host/free-memory.ts";
 import { forgetIdentities } from "./forget-identities.ts";
 import { type LineSink, makeLineWriter } from "#host/line-writer.ts";
 import type { RunningSource } from "./mesh-source.ts";
@@ -74,7 +74,6 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
   const stopFreeing = freeMemoryWhenIdle({
     clock,
     workDone: () => workDone(ledger),
-    collect: () => Bun.gc(true),
   });
   const local = await openLocal(parts, workloads);
   const admin = serveAdmin({
