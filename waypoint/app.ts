@@ -6,13 +6,13 @@ import { openCertificateKeeper } from "#host/certificates/certificate-keeper.ts"
 import type { CertificateSource } from "#host/certificates/certificate-source.ts";
 import type { Clock } from "#host/clock.ts";
 import { fileCertificates } from "#host/certificates/file-certificates.ts";
+import { freeMemoryWhenIdle } from "#host/free-memory.ts";
 import { decideCaller } from "./authorize.ts";
 import { emptySnapshot, policiesOf, type Snapshot } from "./configuration.ts";
 import { Connections } from "./connections.ts";
 import { type Entrance, openEntrance } from "./entrance.ts";
 import type { Exchange } from "./exchange.ts";
 import { Exchanges } from "./exchanges.ts";
-import { freeMemoryWhenIdle } from "#host/free-memory.ts";
 import { declareGauges } from "./metrics.ts";
 import { edgeStages, makePipeline, type PipelineOptions, waypointStages } from "./pipeline.ts";
 import { Readiness } from "./readiness.ts";
@@ -75,11 +75,7 @@ export function openApp(self: Self, ports: AppPorts): App {
     logLinesDropped: () => ports.lines.dropped,
     spansDropped: () => telemetry.spans.dropped,
   });
-  const stopFreeing = freeMemoryWhenIdle({
-    clock,
-    workDone: () => exchanges.finished,
-    isBusy: () => exchanges.open > 0,
-  });
+  const stopFreeing = freeBetweenBursts(clock, exchanges);
   const snapshot = (): Snapshot => held.snapshot;
   const entry = { own, connections, exchanges, run, snapshot, log, certificates, ...upstreams };
   let entrance: Entrance | undefined;
@@ -258,4 +254,12 @@ async function until(clock: Clock, withinMs: number, isOver: () => boolean): Pro
     clock.after(10, () => waited.resolve());
     await waited.promise;
   }
+}
+
+function freeBetweenBursts(clock: Clock, exchanges: Exchanges): () => void {
+  return freeMemoryWhenIdle({
+    clock,
+    workDone: () => exchanges.finished,
+    isBusy: () => exchanges.open > 0,
+  });
 }

@@ -1,5 +1,6 @@
 /** The waypoint's and the edge's program: arguments, signals, exit code. What it does is in app.ts. */
 import { systemClock } from "#host/clock.ts";
+import { makeLineWriter } from "#host/line-writer.ts";
 import { openLibc } from "#host/linux/libc.ts";
 import { openLog } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
@@ -7,7 +8,6 @@ import { type App, openApp } from "./app.ts";
 import { type Config, readConfig } from "./config.ts";
 import { openControl } from "./control.ts";
 import { liveAsGeneric } from "./generic.ts";
-import { makeLineWriter } from "#host/line-writer.ts";
 import { type AppPorts, edgeName, type Self } from "./self.ts";
 import { idleEnough } from "./sleep.ts";
 import { writeOut } from "./write-out.ts";

@@ -2,12 +2,12 @@
 import type { IpAddress } from "#core/address/ip.ts";
 import { formatSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { Clock } from "#host/clock.ts";
+import type { LineWriter } from "#host/line-writer.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import type { Log, LogLevel } from "#host/log.ts";
 import type { ListenTarget } from "#host/tunnel/tunnel-listener.ts";
 import type { Config } from "./config.ts";
 import type { Control } from "./control.ts";
-import type { LineWriter } from "#host/line-writer.ts";
 
 /** Who the program is. */
 export interface Self {

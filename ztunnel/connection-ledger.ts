@@ -4,12 +4,12 @@ import type { Snapshot } from "#core/mesh/snapshot.ts";
 import type { Span } from "#core/telemetry/span.ts";
 import type { TraceContext } from "#core/telemetry/trace-context.ts";
 import type { Clock, Timer } from "#host/clock.ts";
+import type { LineWriter } from "#host/line-writer.ts";
 import type { SpanExporter } from "#host/spans/span-exporter.ts";
 import { makeSpanIds, type SpanIds } from "#host/spans/span-ids.ts";
 import { type AccessRecord, formatAccessJson, formatAccessText } from "./access-line.ts";
 import type { Config } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import type { LineWriter } from "#host/line-writer.ts";
 import type { ZtunnelMetrics } from "./metrics.ts";
 import { type Party, unknownParty } from "./party.ts";
 
