@@ -1,9 +1,10 @@
 /** Bundles of the node's revisions, content-addressed on disk: pulled once, verified, written whole or not at all. Nothing here reads what is inside. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { listFolder } from "./list-folder.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
+import { writeWhole } from "#host/private-file.ts";
+import { listFolder } from "./list-folder.ts";
 
 /** Where bundles come from. */
 export interface BundleSource {
@@ -89,7 +90,7 @@ export class BundleCache {
     const got = digestOf(bytes);
     if (got !== digest)
       throw new MeshError("bad-input", `Cannot take bundle ${digest}: its content has the digest ${got}`);
-    writeWhole(path, bytes);
+    store(path, bytes);
     this.#verified.add(digest);
   }
 
@@ -122,31 +123,10 @@ async function isIntact(path: string, digest: string): Promise<boolean> {
   }
 }
 
-function writeWhole(path: string, bytes: Uint8Array): void {
-  const part = `${path}.part`;
+function store(path: string, bytes: Uint8Array): void {
   try {
-    const fd = openSync(part, "w", 0o600);
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(part, path);
+    writeWhole(path, bytes);
   } catch (error) {
-    discard(part);
-    throw new MeshError(
-      "io-failed",
-      `Cannot write bundle ${path}: ${errorText(error)}; free space under the data folder`,
-      error,
-    );
-  }
-}
-
-function discard(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // It was never made: the folder itself is not to be written to.
+    throw new MeshError("io-failed", `${errorText(error)}; free space under the data folder`, error);
   }
 }

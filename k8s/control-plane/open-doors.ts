@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { serveAdmin } from "#host/admin/admin-server.ts";
 import { type Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
+import { writeWhole } from "#host/private-file.ts";
 import { type AuthorityAnswer, makeAuthorityService } from "./authority/serve-authority.ts";
 import { issueServerCertificate } from "./authority/server-certificate.ts";
 import { type Controller } from "./controllers/controller.ts";
@@ -12,7 +13,6 @@ import { serveGrpc } from "./grpc-server.ts";
 import { handleRequest } from "./http/handle-request.ts";
 import { listenApi } from "./http/listen-api.ts";
 import { type ControlPlaneMetrics } from "./metrics.ts";
-import { writeWhole } from "./private-file.ts";
 
 import type { Base, Loop, Stores } from "./parts.ts";
 /** What others reach us by. */

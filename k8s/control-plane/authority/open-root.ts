@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRoot, type Issuer, openIssuer } from "#host/certificates/issuer.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
-import { writeWhole } from "../private-file.ts";
+import { writeWhole } from "#host/private-file.ts";
 
 const tenYearsMs = 10 * 365 * 86_400_000;
 /** Clocks of two machines differ: what is issued now must be good for one that is a little behind. */

@@ -6,7 +6,7 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { releaseBytes, releaseKeyDer, type SignedRevision } from "#core/release/release-signature.ts";
 import { formatPem } from "#core/x509/pem.ts";
 import { MeshError } from "#host/mesh-error.ts";
-import { writeWhole } from "../private-file.ts";
+import { writeWhole } from "#host/private-file.ts";
 
 /** Signs revisions. */
 export interface ReleaseKey {

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { errorText, MeshError } from "#host/mesh-error.ts";
-import { syncFolder } from "../private-file.ts";
+import { syncFolder } from "#host/private-file.ts";
 
 /** Where, and how much. */
 export interface BundleStoreOptions {

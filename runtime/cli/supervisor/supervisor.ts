@@ -14,6 +14,7 @@ import { localEndpoint, startListen } from "#host/linux/sockets.ts";
 import { parseIp } from "#core/address/ip.ts";
 import type { Log } from "#host/log.ts";
 import { MeshError } from "#host/mesh-error.ts";
+import { writeWhole } from "#host/private-file.ts";
 import { type MeshPaths, meshPaths } from "../mesh-paths.ts";
 import { cgroupPath } from "./cgroup-path.ts";
 import { findFreePort } from "./free-port.ts";
@@ -22,7 +23,6 @@ import type { MeshConfig } from "./mesh-config.ts";
 import { openNodeNamespaces } from "./node-namespaces.ts";
 import { dataVersion, decideMachine, decidePlace } from "./preflight.ts";
 import { gatherMachineFacts, gatherPlaceFacts } from "./preflight-facts.ts";
-import { writePrivateFile } from "./private-file.ts";
 import { Program, type ProgramLimits, type ProgramStatus } from "./program.ts";
 import { openProgramLog, type ProgramLog } from "./program-log.ts";
 import { planPrograms, type ProgramPlan } from "./program-plans.ts";
@@ -159,7 +159,7 @@ export class Supervisor {
     folder.empty();
     refuse(decidePlace(gatherPlaceFacts(config, paths)));
     chmodSync(paths.dataDir, 0o700); // keys lie in it
-    writePrivateFile(paths.dataVersionFile, `${dataVersion}\n`);
+    writeWhole(paths.dataVersionFile, `${dataVersion}\n`);
     this.#serve();
     this.#step("tokens");
     await writeTokens(paths, this.#options.clock.nowMs());
@@ -224,8 +224,8 @@ export class Supervisor {
     const endpoints = { api: `https://127.0.0.1:${apiPort}`, edge: `http://127.0.0.1:${edgePort}` };
     const caPem = readFileSync(paths.caFile, "utf8");
     const token = readFileSync(join(paths.tokensDir, "admin"), "utf8");
-    writePrivateFile(paths.kubeconfig, formatKubeconfig({ server: endpoints.api, caPem, token }));
-    writePrivateFile(paths.endpointsFile, `${JSON.stringify(endpoints)}\n`);
+    writeWhole(paths.kubeconfig, formatKubeconfig({ server: endpoints.api, caPem, token }));
+    writeWhole(paths.endpointsFile, `${JSON.stringify(endpoints)}\n`);
     return endpoints;
   }
 

@@ -2,8 +2,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { exportSPKI, generateKeyPair, SignJWT } from "jose";
+import { writeWhole } from "#host/private-file.ts";
 import { type MeshPaths, tokenNames } from "../mesh-paths.ts";
-import { writePrivateFile } from "./private-file.ts";
 
 /**
  * Writes a token for each program, the waypoints and the command line.
@@ -19,7 +19,7 @@ export async function writeTokens(paths: MeshPaths, nowMs: number): Promise<void
       .setAudience("lambient")
       .setIssuedAt(Math.floor(nowMs / 1000))
       .sign(privateKey);
-    writePrivateFile(join(paths.tokensDir, name), token);
+    writeWhole(join(paths.tokensDir, name), token);
   }
-  writePrivateFile(paths.tokenKeyFile, await exportSPKI(publicKey));
+  writeWhole(paths.tokenKeyFile, await exportSPKI(publicKey));
 }

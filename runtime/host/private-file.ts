@@ -1,7 +1,7 @@
 /** Files that only root may read, written whole or not at all. */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { errorText, MeshError } from "#host/mesh-error.ts";
+import { errorText, MeshError } from "./mesh-error.ts";
 
 /** Writes a file of mode 0600 beside its place and renames it there, so that a crash leaves the old one or the new one. @throws MeshError `io-failed` */
 export function writeWhole(path: string, content: string | Uint8Array): void {
@@ -20,7 +20,7 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
     renameSync(part, path);
     syncFolder(dirname(path));
   } catch (error) {
-    rmSync(part, { force: true });
+    discard(part);
     throw new MeshError("io-failed", `Cannot write "${path}" as a private file: ${errorText(error)}`, error);
   }
 }
@@ -32,5 +32,13 @@ export function syncFolder(path: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It was never made: the folder itself is not to be written to.
   }
 }
