@@ -1,10 +1,9 @@
 /** What the node runtime is told: flags and environment to one readonly value, or every error at once. Reads nothing else. */
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
-import { errorText } from "#host/mesh-error.ts";
+import { commonFlags, readTexts } from "#host/program-flags.ts";
 
 /** How the node runtime is set up. */
 export interface Config {
@@ -35,12 +34,7 @@ export interface Config {
 }
 
 const defaults = {
-  "run-dir": "/run/lambient",
-  "data-dir": "/var/lib/lambient",
-  "trust-domain": "cluster.local",
-  node: "node-0",
-  "log-level": "info",
-  "log-format": "text",
+  ...commonFlags,
   "node-range": "10.244.0.0/24",
   "waypoint-range": "10.245.0.0/24",
   "service-range": "10.96.0.0/16",
@@ -49,8 +43,7 @@ const defaults = {
   "waypoint-entry": fileURLToPath(new URL("../waypoint/main.ts", import.meta.url)),
 };
 type Flag = keyof typeof defaults;
-const flags = Object.keys(defaults) as Flag[]; // Sound: these are its keys.
-const common: readonly Flag[] = ["run-dir", "data-dir", "trust-domain", "node", "log-level", "log-format"];
+const common = Object.keys(commonFlags) as (keyof typeof commonFlags)[]; // Sound: these are its keys.
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const poolSizeMax = 64;
 /** The nameserver's place in the service range. */
@@ -61,9 +54,9 @@ export function parseConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Result<Config, readonly string[]> {
-  const given = readFlags(args);
-  if (!given.ok) return err([given.error]);
-  const text = (flag: Flag): string => given.value[flag] ?? env[variableOf(flag)] ?? defaults[flag];
+  const texts = readTexts(args, env, defaults);
+  if (!texts.ok) return err([texts.error]);
+  const text = (flag: Flag): string => texts.value[flag];
   const errors: string[] = [];
   const check = (flag: Flag, isGood: boolean, wanted: string): void => {
     if (!isGood) errors.push(`Cannot read --${flag} as ${wanted}: "${text(flag)}"`);
@@ -103,21 +96,6 @@ export function parseConfig(
     waypointEntry: text("waypoint-entry"),
     commonFlags: common.flatMap((flag) => [`--${flag}`, text(flag)]),
   });
-}
-
-function readFlags(args: readonly string[]): Result<Partial<Record<Flag, string>>> {
-  const options = Object.fromEntries(flags.map((flag) => [flag, { type: "string" as const }]));
-  try {
-    const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
-    // Sound: every option is a string, and strict parsing knows no others.
-    return ok(values as Partial<Record<Flag, string>>);
-  } catch (error) {
-    return err(`Cannot read the arguments: ${errorText(error)}`);
-  }
-}
-
-function variableOf(flag: Flag): string {
-  return `LAMBIENT_${flag.toUpperCase().replaceAll("-", "_")}`;
 }
 
 function isRange({ address, prefixBits }: Cidr): boolean {

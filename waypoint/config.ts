@@ -4,6 +4,7 @@ import { type IpAddress, parseIp } from "#core/address/ip.ts";
 import { parseSocketAddress, type SocketAddress } from "#core/address/socket-address.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
+import { commonFlags, variableOf } from "#host/program-flags.ts";
 
 /** What the program serves as. */
 export type Role =
@@ -62,12 +63,7 @@ export interface Config {
 }
 
 const texts = {
-  "run-dir": "/run/lambient",
-  "data-dir": "/var/lib/lambient",
-  "trust-domain": "cluster.local",
-  node: "node-0",
-  "log-level": "info",
-  "log-format": "text",
+  ...commonFlags,
   "access-log": "on",
   name: "",
   listen: "",
@@ -106,7 +102,7 @@ export function readConfig(
   const fail: Fail = (flag, wanted, got) => mistakes.push(`Cannot read --${flag} as ${wanted}: "${got}"`);
   const { values, switches } = given.value;
   const text = (flag: string, absent: string): string =>
-    values[flag] ?? environment[`LAMBIENT_${flag.toUpperCase().replaceAll("-", "_")}`] ?? absent;
+    values[flag] ?? environment[variableOf(flag)] ?? absent;
   const number = (flag: keyof typeof numbers): number =>
     whole(text(flag, String(numbers[flag])), { flag, most: 2 ** 31 - 1 }, fail);
   const isEdge = switches.has("edge");

@@ -5,6 +5,7 @@ import { parseSocketAddress, type SocketAddress } from "#core/address/socket-add
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
+import { variableOf } from "#host/program-flags.ts";
 
 /** A workload of the file mode that is served here. */
 export interface CapturedNamespace {
@@ -181,10 +182,9 @@ function readFlags(argv: readonly string[]): Result<Given> {
 
 function textsOf(values: Given["values"], environment: Environment): Texts {
   const texts = Object.entries(flags).map(([name, flag]) => {
-    const own = `LAMBIENT_${name.toUpperCase().replaceAll("-", "_")}`;
     const istio = "istio" in flag ? environment[flag.istio] : undefined;
     // Sound: `name` is a key of the flags it was read from.
-    return [name, values[name as Flag] ?? environment[own] ?? istio ?? flag.absent];
+    return [name, values[name as Flag] ?? environment[variableOf(name)] ?? istio ?? flag.absent];
   });
   return Object.fromEntries(texts) as Texts;
 }

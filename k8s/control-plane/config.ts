@@ -1,9 +1,8 @@
 /** What the control plane is told: flags and environment to one readonly value, or every error at once. Reads no files. */
-import { parseArgs } from "node:util";
 import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
-import { errorText } from "#host/mesh-error.ts";
+import { commonFlags, readTexts } from "#host/program-flags.ts";
 
 /** How the control plane runs. */
 export interface Config {
@@ -40,12 +39,7 @@ export interface Config {
 }
 
 const defaults = {
-  "run-dir": "/run/lambient",
-  "data-dir": "/var/lib/lambient",
-  "trust-domain": "cluster.local",
-  node: "node-0",
-  "log-level": "info",
-  "log-format": "text",
+  ...commonFlags,
   "api-port": "7443",
   "node-range": "10.244.0.0/24",
   "waypoint-range": "10.245.0.0/24",
@@ -63,12 +57,9 @@ export function readConfig(
   argv: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Result<Config, readonly string[]> {
-  const given = readFlags(argv);
+  const given = readTexts<Flag>(argv, environment, defaults);
   if (!given.ok) return err([given.error]);
-  const names = Object.keys(defaults) as Flag[]; // Sound: the keys of a constant.
-  const texts = Object.fromEntries(
-    names.map((name) => [name, given.value[name] ?? environment[variableOf(name)] ?? defaults[name]]),
-  ) as Texts;
+  const texts = given.value;
   const problems: string[] = [];
   const reader = makeReader(texts, problems);
   const config: Config = {
@@ -89,21 +80,6 @@ export function readConfig(
     spansMax: reader.whole("spans-max", 10, 100_000_000),
   };
   return problems.length > 0 ? err(problems) : ok(config);
-}
-
-function readFlags(argv: readonly string[]): Result<Readonly<Record<string, string | undefined>>> {
-  const options = Object.fromEntries(
-    Object.keys(defaults).map((name) => [name, { type: "string" as const }]),
-  );
-  try {
-    return ok(parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values);
-  } catch (error) {
-    return err(`Cannot read the arguments as flags: ${errorText(error)}`);
-  }
-}
-
-function variableOf(name: string): string {
-  return `LAMBIENT_${name.toUpperCase().replaceAll("-", "_")}`;
 }
 
 interface Reader {
