@@ -12,6 +12,7 @@ import type { Target } from "../netns/fixtures/attacks/attacks.ts";
 import { range, readAll } from "../netns/support/linux.ts";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { openNodeNetwork } from "../support/mesh-node.ts";
+import { refusedCalls } from "../support/refused-calls.ts";
 import { hostAddress, internetAddress } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -67,34 +68,7 @@ afterAll(async () => {
 }, 60_000);
 
 describe("system calls", () => {
-  test.each([
-    ["setns of a network namespace", "EPERM"],
-    ["setns of a mount namespace", "EPERM"],
-    ["unshare", "EPERM"],
-    ["memory of a process", "EPERM"],
-    ["descriptor of a process", "EPERM"],
-    ["mount", "EPERM"],
-    ["mount by descriptor", "EPERM"],
-    ["umount", "EPERM"],
-    ["chroot", "EPERM"],
-    ["raw socket", "EPERM"],
-    ["packet socket", "EPERM"],
-    ["netlink socket", "EPERM"],
-    ["socket of another kind", "EPERM"],
-    ["execve", "EPERM"],
-    ["execveat", "EPERM"],
-    ["spawn", "EPERM"],
-    ["bpf", "EPERM"],
-    ["io_uring", "EPERM"],
-    ["userfaultfd", "EPERM"],
-    ["perf events", "EPERM"],
-    ["kernel keys", "EPERM"],
-    ["file handles", "EPERM"],
-    ["become root", "EPERM"],
-    ["join groups", "EPERM"],
-    ["process attribute", "EPERM"],
-    ["other processes", "ESRCH"],
-  ])("%s is refused with %s", async (attack, errno) => {
+  test.each(refusedCalls)("%s is refused with %s", async (attack, errno) => {
     expect(await inside({ attack })).toBe(errno);
     expect(await outside({ attack })).toBe(attack.startsWith("execve") ? Bun.version : "succeeded");
   });

@@ -14,6 +14,7 @@ import { askSlot } from "./support/slot-client.ts";
 import { openTestSlots, type TestSlots } from "./support/slots.ts";
 import { startTestInstance, type TestInstance } from "./support/test-instance.ts";
 import type { Target } from "./fixtures/attacks/attacks.ts";
+import { refusedCalls } from "../support/refused-calls.ts";
 
 const internet = "93.184.216.34";
 const hostAddress = "192.0.2.10";
@@ -58,34 +59,7 @@ afterAll(async () => {
 }, 60_000);
 
 describe("system calls", () => {
-  test.each([
-    ["setns of a network namespace", "EPERM"],
-    ["setns of a mount namespace", "EPERM"],
-    ["unshare", "EPERM"],
-    ["memory of a process", "EPERM"],
-    ["descriptor of a process", "EPERM"],
-    ["mount", "EPERM"],
-    ["mount by descriptor", "EPERM"],
-    ["umount", "EPERM"],
-    ["chroot", "EPERM"],
-    ["raw socket", "EPERM"],
-    ["packet socket", "EPERM"],
-    ["netlink socket", "EPERM"],
-    ["socket of another kind", "EPERM"],
-    ["execve", "EPERM"],
-    ["execveat", "EPERM"],
-    ["spawn", "EPERM"],
-    ["bpf", "EPERM"],
-    ["io_uring", "EPERM"],
-    ["userfaultfd", "EPERM"],
-    ["perf events", "EPERM"],
-    ["kernel keys", "EPERM"],
-    ["file handles", "EPERM"],
-    ["become root", "EPERM"],
-    ["join groups", "EPERM"],
-    ["process attribute", "EPERM"],
-    ["other processes", "ESRCH"],
-  ])("%s is refused with %s", async (attack, errno) => {
+  test.each(refusedCalls)("%s is refused with %s", async (attack, errno) => {
     expect(await inSlot({ attack })).toBe(errno);
     expect(await outOfSlot("attack", attack)).toBe(attack.startsWith("execve") ? Bun.version : "succeeded");
   });

@@ -1,0 +1,31 @@
+/** The system calls that a function tries and their errno inside; each succeeds outside with the same code. */
+
+/** Name of an attack and the errno it gets in a slot. */
+export const refusedCalls: readonly (readonly [attack: string, errno: string])[] = [
+  ["setns of a network namespace", "EPERM"],
+  ["setns of a mount namespace", "EPERM"],
+  ["unshare", "EPERM"],
+  ["memory of a process", "EPERM"],
+  ["descriptor of a process", "EPERM"],
+  ["mount", "EPERM"],
+  ["mount by descriptor", "EPERM"],
+  ["umount", "EPERM"],
+  ["chroot", "EPERM"],
+  ["raw socket", "EPERM"],
+  ["packet socket", "EPERM"],
+  ["netlink socket", "EPERM"],
+  ["socket of another kind", "EPERM"],
+  ["execve", "EPERM"],
+  ["execveat", "EPERM"],
+  ["spawn", "EPERM"],
+  ["bpf", "EPERM"],
+  ["io_uring", "EPERM"],
+  ["userfaultfd", "EPERM"],
+  ["perf events", "EPERM"],
+  ["kernel keys", "EPERM"],
+  ["file handles", "EPERM"],
+  ["become root", "EPERM"],
+  ["join groups", "EPERM"],
+  ["process attribute", "EPERM"],
+  ["other processes", "ESRCH"],
+];
