@@ -38,7 +38,7 @@ export interface Zds {
 }
 
 const limits = { bytesMax: 65_536, fdsMax: 2 };
-const backoff = { firstMs: 10, longestMs: 15_000, jitter: 0.2 };
+const backoff = { firstMs: 10, longestMs: 1_000, jitter: 0.2 };
 
 /** Starts following; returns at once. */
 export function followZds(options: ZdsOptions): Zds {
