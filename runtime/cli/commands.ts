@@ -49,6 +49,12 @@ const descriptions: Readonly<Record<keyof typeof meshDefaults, string>> = {
   logFormat: "text or json",
 };
 
+interface UpOptions extends RawMeshConfig {
+  readonly detach: boolean;
+  readonly verbose: boolean;
+  readonly output: OutputFormat;
+}
+
 function addUp(make: CommandMaker, console: Console): void {
   const command = make("up", "bring the mesh up on this machine, until Ctrl-C or lambient down");
   for (const [field, text] of Object.entries(meshDefaults)) {
@@ -61,18 +67,26 @@ function addUp(make: CommandMaker, console: Console): void {
   command
     .option("-d, --detach", "return once it runs, leaving it in the background", false)
     .option("-v, --verbose", "show what the supervisor and the programs log", false)
-    .action(async (options: RawMeshConfig & { readonly detach: boolean; readonly verbose: boolean }) => {
-      const { detach, verbose, ...flags } = options;
-      await (await import("./up.ts")).up(console, flags, { detach, verbose });
+    .addOption(outputOption())
+    .action(async ({ detach, verbose, output, ...flags }: UpOptions) => {
+      await (await import("./up.ts")).up(console, flags, { detach, verbose, format: output });
     });
+}
+
+interface DownFlags {
+  readonly runDir: string;
+  readonly output: OutputFormat;
+  readonly timeout: number;
 }
 
 function addDown(make: CommandMaker, console: Console): void {
   make("down", "end the mesh and wait until nothing of it is left")
     .addOption(runDirOption(console))
     .option("--timeout <seconds>", "how long to wait", wholeNumber, 60)
-    .action(async (options: { readonly runDir: string; readonly timeout: number }) => {
-      await (await import("./down.ts")).down(console, options.runDir, options.timeout * 1000);
+    .addOption(outputOption())
+    .action(async ({ runDir, output, timeout }: DownFlags) => {
+      const { down } = await import("./down.ts");
+      await down(console, { runDir, format: output, timeoutMs: timeout * 1000 });
     });
 }
 
@@ -92,6 +106,6 @@ function configure(root: Command, console: Console): void {
     writeOut: (text) => console.out(text),
     writeErr: (text) => console.err(text),
     getOutHasColors: () => console.hasColour,
-    getErrHasColors: () => console.hasColour,
+    getErrHasColors: () => console.hasErrorColour,
   });
 }

@@ -3,7 +3,7 @@ import { buildCommands } from "./commands.ts";
 import { formatCompletion } from "./completion.ts";
 import type { Console } from "./console.ts";
 
-const console: Console = { out() {}, err() {}, env: {}, cwd: "/", hasColour: false };
+const console: Console = { out() {}, err() {}, env: {}, cwd: "/", hasColour: false, hasErrorColour: false };
 const commands = buildCommands(console, () => {});
 
 test("bash completes commands, and flags of a command", async () => {

@@ -10,6 +10,8 @@ export interface Console {
   readonly cwd: string;
   /** Whether results go to a person and may have colour. */
   readonly hasColour: boolean;
+  /** The same for everything else: either stream alone may be a file. */
+  readonly hasErrorColour: boolean;
 }
 
 /** The console of this process. */
@@ -17,12 +19,14 @@ export function processConsole(): Console {
   const { env } = process;
   // Whoever reads us may go away (`lambient up | head`); that must not end a supervisor.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  const wantsColour = (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     env,
     cwd: process.cwd(),
-    hasColour: process.stdout.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
+    hasColour: process.stdout.isTTY && wantsColour,
+    hasErrorColour: process.stderr.isTTY && wantsColour,
   };
 }
 
@@ -37,7 +41,16 @@ const codes: Readonly<Record<Paint, string>> = {
   strong: "1",
 };
 
-/** The text in colour, or as it is. */
+/** A text for the results in colour, or as it is. */
 export function paint(console: Console, colour: Paint, text: string): string {
-  return console.hasColour ? `\u001B[${codes[colour]}m${text}\u001B[0m` : text;
+  return console.hasColour ? inColour(colour, text) : text;
+}
+
+/** A text for the error stream in colour, or as it is. */
+export function paintError(console: Console, colour: Paint, text: string): string {
+  return console.hasErrorColour ? inColour(colour, text) : text;
+}
+
+function inColour(colour: Paint, text: string): string {
+  return `\u001B[${codes[colour]}m${text}\u001B[0m`;
 }

@@ -15,11 +15,13 @@ import type { Console } from "./console.ts";
 import { needFunction, parseFunctionName } from "./function-name.ts";
 import { needNamespace } from "./list.ts";
 import { hintNearestName } from "./manifest/nearest-name.ts";
+import { type OutputFormat, printResult } from "./output.ts";
 
 /** The command's flags. */
 export interface DeleteOptions {
   readonly runDir: string;
   readonly namespace: string | undefined;
+  readonly format: OutputFormat;
   /** How long it may take to be gone; 0 does not wait. */
   readonly timeoutMs: number;
 }
@@ -70,6 +72,8 @@ export async function deleteObject(
   }
   if (options.timeoutMs > 0) await awaitGone(api, path, options.timeoutMs);
   console.err(`Deleted the ${word} "${name}"\n`);
+  const data = { apiVersion: kind.apiVersion, kind: kind.kind, path, gone: options.timeoutMs > 0 };
+  printResult(console, options.format, data, () => "");
 }
 
 async function pathOf(

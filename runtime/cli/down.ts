@@ -4,22 +4,34 @@ import { openLibc } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type { Console } from "./console.ts";
 import { meshPaths } from "./mesh-paths.ts";
+import { type OutputFormat, printResult } from "./output.ts";
 import { askSupervisor } from "./supervisor-client.ts";
 import { isLocked, readLockPid } from "./supervisor/lock.ts";
 import { endOrphans, hasOrphans } from "./supervisor/orphans.ts";
 
 const askEveryMs = 20;
 
+/** The command's flags. */
+export interface DownOptions {
+  readonly runDir: string;
+  readonly format: OutputFormat;
+  /** How long the end may take. */
+  readonly timeoutMs: number;
+}
+
 /** Runs the command. @throws MeshError `unavailable` when no mesh runs, `timeout` when it does not end. */
-export async function down(console: Console, runDir: string, timeoutMs: number): Promise<void> {
+export async function down(console: Console, { runDir, format, timeoutMs }: DownOptions): Promise<void> {
   const paths = meshPaths(runDir, "/");
   const pid = readLockPid(paths.lock);
   const libc = openLibc();
+  const report = (supervisor: "stopped" | "was killed"): void => {
+    console.err("Stopped: nothing of the mesh is left\n");
+    printResult(console, format, { run: runDir, supervisor }, () => "");
+  };
   if (hasOrphans(libc, paths)) {
     console.err("The supervisor was killed: ending the programs that it left\n");
     await endOrphans(libc, paths);
-    console.err("Stopped: nothing of the mesh is left\n");
-    return;
+    return report("was killed");
   }
   await askSupervisor(paths, "stop");
   const deadline = systemClock.monotonicMs() + timeoutMs;
@@ -32,5 +44,5 @@ export async function down(console: Console, runDir: string, timeoutMs: number):
     }
     await Bun.sleep(askEveryMs);
   }
-  console.err("Stopped: nothing of the mesh is left\n");
+  report("stopped");
 }

@@ -137,8 +137,7 @@ function addTrace(make: CommandMaker, console: Console): void {
     );
 }
 
-interface DeleteFlags {
-  readonly runDir: string;
+interface DeleteFlags extends Common {
   readonly namespace?: string;
   readonly timeout: number;
 }
@@ -150,8 +149,10 @@ function addDelete(make: CommandMaker, console: Console): void {
     .option(...namespaceFlag)
     .option("--timeout <seconds>", "how long it may take to be gone; 0 does not wait", wholeNumber, 30)
     .addOption(runDirOption(console))
-    .action(async (kind: string, name: string, { runDir, namespace, timeout }: DeleteFlags) => {
+    .addOption(outputOption())
+    .action(async (kind: string, name: string, { runDir, output, namespace, timeout }: DeleteFlags) => {
       const { deleteObject } = await import("./delete.ts");
-      await deleteObject(console, kind, name, { runDir, namespace, timeoutMs: timeout * 1000 });
+      const timeoutMs = timeout * 1000;
+      await deleteObject(console, kind, name, { runDir, namespace, format: output, timeoutMs });
     });
 }

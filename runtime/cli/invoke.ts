@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
 import { openMeshApi } from "./api/mesh-api.ts";
-import { type Console, paint } from "./console.ts";
+import { type Console, paintError } from "./console.ts";
 import { type FunctionName, needFunction } from "./function-name.ts";
 import type { OutputFormat } from "./output.ts";
 import { printResult } from "./output.ts";
@@ -138,10 +138,10 @@ function summary(
   const { status, statusText, headers } = response;
   const rung = /rung;desc="?(\w+)"?/.exec(headers.get("server-timing") ?? "")?.[1];
   const parts = [
-    paint(console, status < 400 ? "good" : "bad", `${status} ${statusText}`.trim()),
+    paintError(console, status < 400 ? "good" : "bad", `${status} ${statusText}`.trim()),
     `${durationMs} ms`,
     ...(rung === undefined ? [] : [`served by ${/^[aeiou]/.test(rung) ? "an" : "a"} ${rung} instance`]),
     ...(traceId === undefined ? [] : [`trace ${traceId}`]),
   ];
-  return paint(console, "dim", parts.join(", "));
+  return paintError(console, "dim", parts.join(", "));
 }

@@ -36,6 +36,7 @@ test.each([
     env: {},
     cwd: "/",
     hasColour: false,
+    hasErrorColour: false,
   };
   printResult(console, format, [{ a: 1 }], () => "the table\n");
   expect(said.join("")).toBe(want);

@@ -2,7 +2,7 @@
 import { CommanderError } from "commander";
 import { errorText, meshErrorCode } from "#host/mesh-error.ts";
 import { buildCommands } from "./commands.ts";
-import { type Console, paint } from "./console.ts";
+import { type Console, paintError } from "./console.ts";
 
 /** Runs the arguments after the program's name. */
 export async function runCommand(console: Console, args: readonly string[]): Promise<number> {
@@ -18,6 +18,6 @@ export async function runCommand(console: Console, args: readonly string[]): Pro
 
 function report(console: Console, error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has said it already
-  console.err(`${paint(console, "bad", "error:")} ${errorText(error)}\n`);
+  console.err(`${paintError(console, "bad", "error:")} ${errorText(error)}\n`);
   return meshErrorCode(error) === "bad-input" ? 2 : 1;
 }

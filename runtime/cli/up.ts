@@ -8,6 +8,7 @@ import { type Log, openLog } from "#host/log.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
 import type { Console } from "./console.ts";
 import { type MeshPaths, meshPaths } from "./mesh-paths.ts";
+import { type OutputFormat, printResult } from "./output.ts";
 import { askSupervisor } from "./supervisor-client.ts";
 import {
   environmentName,
@@ -26,6 +27,8 @@ export interface UpFlags {
   readonly detach: boolean;
   /** Shows the supervisor's log. */
   readonly verbose: boolean;
+  /** How it says that the mesh runs, and where. */
+  readonly format: OutputFormat;
 }
 
 const packageRoot = fileURLToPath(new URL("../../", import.meta.url));
@@ -37,10 +40,16 @@ const askEveryMs = 50;
 export async function up(console: Console, flags: RawMeshConfig, how: UpFlags): Promise<void> {
   const read = parseMeshConfig({ ...fromEnvironment(console.env), ...flags });
   if (!read.ok) throw new MeshError("bad-input", read.error.join("\n"));
-  await (how.detach ? upInBackground(console, read.value) : upInForeground(console, read.value, how.verbose));
+  await (how.detach
+    ? upInBackground(console, read.value, how.format)
+    : upInForeground(console, read.value, how));
 }
 
-async function upInForeground(console: Console, config: MeshConfig, isVerbose: boolean): Promise<void> {
+async function upInForeground(
+  console: Console,
+  config: MeshConfig,
+  { verbose: isVerbose, format }: UpFlags,
+): Promise<void> {
   const paths = meshPaths(config.runDir, config.dataDir);
   const stop = Promise.withResolvers<string>();
   const held: { file: ProgramLog | undefined } = { file: undefined };
@@ -64,7 +73,7 @@ async function upInForeground(console: Console, config: MeshConfig, isVerbose: b
   const started = supervisor.start();
   started.catch(() => {}); // awaited below, unless the stop comes first
   const first = await Promise.race([started, stop.promise]);
-  if (typeof first !== "string") describe(console, config, first);
+  if (typeof first !== "string") describe(console, config, { endpoints: first, format });
   const why = typeof first === "string" ? first : await stop.promise;
   console.err(`Stopping (${why}) …\n`);
   await supervisor.stop();
@@ -72,7 +81,7 @@ async function upInForeground(console: Console, config: MeshConfig, isVerbose: b
   held.file?.close();
 }
 
-async function upInBackground(console: Console, config: MeshConfig): Promise<void> {
+async function upInBackground(console: Console, config: MeshConfig, format: OutputFormat): Promise<void> {
   const paths = meshPaths(config.runDir, config.dataDir);
   // What it says until it runs; not in the data folder, which may be the very thing that is wrong.
   const outFile = join(tmpdir(), `lambient-up-${process.pid}.log`);
@@ -87,7 +96,7 @@ async function upInBackground(console: Console, config: MeshConfig): Promise<voi
     });
     const endpoints = await awaitRunning(child, paths);
     child.unref();
-    if (endpoints !== undefined) return describe(console, config, endpoints);
+    if (endpoints !== undefined) return describe(console, config, { endpoints, format });
     const said = readFileSync(outFile, "utf8").trim();
     throw new MeshError("unavailable", said === "" ? "Cannot start the mesh: it said nothing" : said);
   } finally {
@@ -114,16 +123,22 @@ async function awaitRunning(child: Bun.Subprocess, paths: MeshPaths): Promise<Me
   return undefined;
 }
 
-function describe(console: Console, config: MeshConfig, endpoints: MeshEndpoints): void {
-  const paths = meshPaths(config.runDir, config.dataDir);
-  console.out(
+interface Running {
+  readonly endpoints: MeshEndpoints;
+  readonly format: OutputFormat;
+}
+
+function describe(console: Console, config: MeshConfig, { endpoints, format }: Running): void {
+  const { kubeconfig, systemLogsDir, dataDir } = meshPaths(config.runDir, config.dataDir);
+  const data = { ...endpoints, kubeconfig, logs: systemLogsDir, data: dataDir, run: config.runDir };
+  printResult(console, format, data, () =>
     [
       "The mesh runs.",
       `  API         ${endpoints.api}`,
       `  edge        ${endpoints.edge}   (Host: <function>.<namespace>)`,
-      `  kubeconfig  ${paths.kubeconfig}`,
-      `  logs        ${paths.systemLogsDir}`,
-      `  data        ${paths.dataDir}`,
+      `  kubeconfig  ${kubeconfig}`,
+      `  logs        ${systemLogsDir}`,
+      `  data        ${dataDir}`,
       'Next: "lambient deploy <folder>", "lambient status"; end it with Ctrl-C or "lambient down".',
       "",
     ].join("\n"),

@@ -141,7 +141,13 @@ test("delete removes a function, and then its namespace with all that is in it",
   });
   await waitUntil("the edge has forgotten it", async () => (await mesh.call("a.gone")).status === 404);
   expect((await mesh.call("b.gone")).status).toBe(200);
-  expect(await mesh.command(["delete", "namespace", "gone"])).toMatchObject({ code: 0 });
+  const namespace = await mesh.command(["delete", "namespace", "gone", "-o", "json"]);
+  expect(JSON.parse(namespace.stdout)).toEqual({
+    apiVersion: "v1",
+    kind: "Namespace",
+    path: "/api/v1/namespaces/gone",
+    gone: true,
+  });
   expect((await mesh.command(["list", "namespaces"])).stdout).not.toContain("gone");
   await waitUntil("its instances have ended", async () =>
     (await mesh.instances()).every(({ namespace }) => namespace !== "gone"),

@@ -116,7 +116,11 @@ test("a mesh comes up in its namespaces, answers status, and down leaves nothing
     "edge ready",
   ]);
   expect((await command(at, "status")).stdout).toContain("node-runtime   ready");
-  expect(await command(at, "down")).toMatchObject({ code: 0 });
+  const down = await command(at, "down", "-o", "json");
+  expect({ code: down.code, told: JSON.parse(down.stdout) as unknown }).toEqual({
+    code: 0,
+    told: { run: at.runDir, supervisor: "stopped" },
+  });
   expect(await it.wait()).toMatchObject({ code: 0 });
   await expectClean(at);
 }, 30_000);
