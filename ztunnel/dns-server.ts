@@ -43,10 +43,15 @@ function serveUdp(
       port: dnsPort,
       socket: {
         data(socket, bytes, port, address) {
-          void place.turn(Uint8Array.from(bytes), "udp").then((answer) => {
-            if (answer !== undefined && isOpen) socket.send(answer, port, address);
+          const told = place.turn(Uint8Array.from(bytes), "udp").then((answer) => {
+            if (answer !== undefined && isOpen) sendAnswer(() => socket.send(answer, port, address));
           });
+          told.catch((error: unknown) =>
+            parts.log.debug("name not answered", { asker: `${address}:${port}`, error: errorText(error) }),
+          );
         },
+        // An earlier asker is gone: the kernel tells the socket that all share, and no one else is concerned.
+        error() {},
       },
     }),
   );
@@ -58,6 +63,18 @@ function serveUdp(
       () => undefined, // it never opened, and was reported then
     );
   };
+}
+
+/**
+ * The news that an earlier asker is gone fails whatever is sent next, once: that next one is another asker's answer.
+ * @throws when it cannot be sent for a reason of its own.
+ */
+function sendAnswer(send: () => boolean): void {
+  try {
+    send();
+  } catch {
+    send();
+  }
 }
 
 function acceptLimited(parts: Parts, turn: Turn): (stream: SocketStream) => void {

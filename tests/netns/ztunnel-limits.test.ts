@@ -7,8 +7,9 @@ import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { warmUp } from "#host/linux/namespaces.ts";
 import { meshErrorCode } from "#host/mesh-error.ts";
 import { makeDnsUpstream } from "../../ztunnel/dns-upstream.ts";
+import { askByUdp, askByUdpAndLeave } from "../support/ask-name.ts";
 import { converseFrom } from "../support/conversation.ts";
-import { assignSlots, startSlotScene } from "../support/slot-scene.ts";
+import { assignSlots, priceService, startSlotScene } from "../support/slot-scene.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { slotNameserver } from "../support/ztunnel-node.ts";
 
@@ -48,6 +49,18 @@ test("an upstream takes 256 queries at once and gives each 5 seconds", async () 
   expect(await again).toBe("timeout");
   silent.close();
 });
+
+test("askers by UDP who are gone before their answers harm nobody", async () => {
+  await using scene = await startSlotScene(libc, {});
+  await assignSlots(scene);
+  const asked = { libc, namespace: scene.web.namespace, nameserver: slotNameserver };
+  for (let round = 0; round < 20; round++) {
+    await askByUdpAndLeave(asked, "nobody.example");
+    await askByUdpAndLeave(asked, "10.in-addr.arpa");
+    const answers = Array.from({ length: 4 }, () => askByUdp(asked, "price"));
+    expect(await Promise.all(answers)).toEqual(answers.map(() => priceService));
+  }
+}, 20_000);
 
 test("a workload's name server takes 16 TCP connections, and a workload so many connections in all", async () => {
   await using scene = await startSlotScene(libc, { flags: ["--connections-per-workload-max", "3"] });

@@ -26,6 +26,16 @@ export async function askByUdp({ libc, namespace, nameserver }: AskOptions, name
   return answer;
 }
 
+/** Asks by UDP and is gone before any answer: sending and closing take one turn, so that the name server never runs between them. */
+export async function askByUdpAndLeave(
+  { libc, namespace, nameserver }: AskOptions,
+  name: string,
+): Promise<void> {
+  const socket = await withNamespace(libc, namespace.fd, () => Bun.udpSocket({}));
+  socket.send(queryFor(name), 53, nameserver);
+  socket.close();
+}
+
 /** Asks for several names on one TCP connection. @returns the answers in order, until the connection ends. */
 export async function askByTcp(
   { libc, namespace, nameserver }: AskOptions,
