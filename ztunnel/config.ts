@@ -70,6 +70,8 @@ export interface Config {
   readonly policyHoldMs: number;
   /** Longest the end waits for open connections, in ms; `LAMBIENT_DRAIN_MS`, default 5000. */
   readonly drainMs: number;
+  /** Workloads served at once; `LAMBIENT_WORKLOADS_MAX`, default 4096. */
+  readonly workloadsMax: number;
   /** Connections at once, both directions together; `LAMBIENT_CONNECTIONS_MAX`, default 50000. */
   readonly connectionsMax: number;
   /** Of one workload; `LAMBIENT_CONNECTIONS_PER_WORKLOAD_MAX`, default 8192. */
@@ -107,6 +109,7 @@ const flags = {
   zds: { absent: "", istio: "INPOD_UDS" },
   "policy-hold-ms": { absent: "5000" },
   "drain-ms": { absent: "5000" },
+  "workloads-max": { absent: "4096" },
   "connections-max": { absent: "50000" },
   "connections-per-workload-max": { absent: "8192" },
   "spans-per-second": { absent: "200" },
@@ -147,6 +150,7 @@ export function readConfig(
     source,
     policyHoldMs: whole(texts, "policy-hold-ms", fail),
     drainMs: whole(texts, "drain-ms", fail),
+    workloadsMax: whole(texts, "workloads-max", fail),
     connectionsPerWorkloadMax: whole(texts, "connections-per-workload-max", fail),
     connectionsMax: whole(texts, "connections-max", fail),
     spansPerSecond: whole(texts, "spans-per-second", fail),

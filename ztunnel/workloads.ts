@@ -46,9 +46,6 @@ export interface Workloads {
   close(reason: string): void;
 }
 
-/** Workloads at once. */
-const workloadsMax = 4096;
-
 /** Makes an empty table. */
 export function makeWorkloads(parts: Parts, upstream: DnsUpstream): Workloads {
   return new Table(parts, upstream);
@@ -130,6 +127,7 @@ class Table implements Workloads {
   }
 
   #serve(slot: PreparedSlot, workload: Entry["served"]["workload"], asSlot: SlotWorkload | undefined): void {
+    const { workloadsMax } = this.#parts.config;
     if (this.#entries.size >= workloadsMax) {
       throw new MeshError(
         "limit-reached",

@@ -11,7 +11,7 @@ import { askByUdp, askByUdpAndLeave } from "../support/ask-name.ts";
 import { converseFrom } from "../support/conversation.ts";
 import { assignSlots, priceService, startSlotScene } from "../support/slot-scene.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { slotNameserver } from "../support/ztunnel-node.ts";
+import { slotNameserver, startZtunnelNode } from "../support/ztunnel-node.ts";
 
 let libc: Libc;
 
@@ -48,6 +48,19 @@ test("an upstream takes 256 queries at once and gives each 5 seconds", async () 
   clock.advance(5000);
   expect(await again).toBe("timeout");
   silent.close();
+});
+
+test("a ztunnel serves so many workloads, and another one once there is room", async () => {
+  await using node = await startZtunnelNode(libc, ["--workloads-max", "2"]);
+  using first = node.makeSlot("slot-1", "10.244.0.2");
+  using second = node.makeSlot("slot-2", "10.244.0.3");
+  using third = node.makeSlot("slot-3", "10.244.0.4");
+  expect([await node.prepare(first), await node.prepare(second)]).toEqual(["", ""]);
+  expect(await node.prepare(third)).toBe("Cannot serve workload slot-3: 2 are served already");
+  // One that is served already is no further one.
+  expect(await node.prepare(second)).toBe("");
+  expect(await node.agent.say({ case: "del", value: { uid: first.uid } })).toBe("");
+  expect(await node.prepare(third)).toBe("");
 });
 
 test("askers by UDP who are gone before their answers harm nobody", async () => {
