@@ -62,6 +62,8 @@ function openBase(config: Config, write: (line: string) => void): Base {
   const logging: { level: LogLevel } = { level: config.logLevel };
   const registry = makeMetricsRegistry();
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  // The store holds Secrets, and its library makes files that all may read: the folder may be an older, wider one.
+  process.umask(0o077);
   return {
     config,
     nowMs: readClock,

@@ -203,10 +203,11 @@ test("revisions carry a signature that the published key verifies; keys are priv
     const found = await plane.kube.get(revisionResource, { namespace, name: "price-forged" });
     return found.status?.conditions?.some((each) => each.reason === "SignatureInvalid");
   });
-  const modes = ["authority/root-key.pem", "authority/release-key"].map(
+  const stores = ["objects.sqlite", "objects.sqlite-wal", "spans.sqlite"];
+  const modes = ["authority/root-key.pem", "authority/release-key", ...stores].map(
     (file) => statSync(join(plane.dataDir, file)).mode & 0o777,
   );
-  expect(modes).toEqual([0o600, 0o600]);
+  expect(modes).toEqual(modes.map(() => 0o600));
 }, 30_000);
 
 test("the authority signs what a program may have, refuses the rest, and survives a restart with its root", async () => {
