@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { parseFunctionName } from "./function-name.ts";
+import { KubeError } from "#host/kube/kube-error.ts";
+import type { MeshApi } from "./api/mesh-api.ts";
+import { needFunction, parseFunctionName } from "./function-name.ts";
 
 test.each([
   ["cart", undefined, { name: "cart", namespace: "default" }],
@@ -16,4 +18,53 @@ test.each([
   ["", undefined, 'Cannot read "" as a function'],
 ] as const)("parseFunctionName(%p, %p) is refused", (text, namespace, want) => {
   expect(() => parseFunctionName(text, namespace)).toThrow(want);
+});
+
+/** An API with the functions of namespaces. */
+function apiWith(namespaces: Readonly<Record<string, readonly string[]>>): MeshApi {
+  const find = (path: string): unknown => {
+    const [, namespace = "", inNamespace, name] =
+      /^\/(?:api\/v1|apis\/lambient\.dev\/v1alpha1)\/namespaces(?:\/([^/]+)(\/functions)?(?:\/(.+))?)?$/.exec(path) ??
+      [];
+    const items = (names: readonly string[]) => ({ items: names.map((each) => ({ metadata: { name: each } })) });
+    if (namespace === "") return items(Object.keys(namespaces));
+    const functions = namespaces[namespace];
+    if (inNamespace === undefined) return functions && { metadata: { name: namespace } };
+    if (name === undefined) return items(functions ?? []);
+    return functions?.includes(name) === true ? { metadata: { name, namespace } } : undefined;
+  };
+  return {
+    edge: "",
+    json: ({ path }) => {
+      if (path.includes("broken")) return Promise.reject(new KubeError({ code: 500, message: "broken" }));
+      const found = find(path);
+      return found === undefined ? Promise.reject(new KubeError({ code: 404 })) : Promise.resolve(found);
+    },
+    lines: () => {
+      throw new Error("no lines are asked for");
+    },
+  };
+}
+
+const mesh = apiWith({ shop: ["cart", "web"], empty: [] });
+
+test("needFunction() gives a function that is there", async () => {
+  expect(await needFunction(mesh, { name: "cart", namespace: "shop" })).toMatchObject({
+    metadata: { name: "cart", namespace: "shop" },
+  });
+});
+
+test.each([
+  [
+    "crat",
+    "shop",
+    "not-found",
+    'Cannot find the function "crat" in namespace "shop": it has cart, web; did you mean "cart"?',
+  ],
+  ["cart", "empty", "not-found", 'Cannot find the function "cart" in namespace "empty": it has none'],
+  ["cart", "none", "not-found", 'Cannot find the namespace "none": there are shop, empty'],
+  ["broken", "shop", "io-failed", "broken"],
+])("needFunction() refuses %p in %p", async (name, namespace, code, message) => {
+  const error = await needFunction(mesh, { name, namespace }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code, message });
 });

@@ -97,7 +97,9 @@ async function upInBackground(console: Console, config: MeshConfig, format: Outp
     const endpoints = await awaitRunning(child, paths);
     child.unref();
     if (endpoints !== undefined) return describe(console, config, { endpoints, format });
-    const said = readFileSync(outFile, "utf8").trim();
+    const said = readFileSync(outFile, "utf8")
+      .trim()
+      .replace(/^error: /, "");
     throw new MeshError("unavailable", said === "" ? "Cannot start the mesh: it said nothing" : said);
   } finally {
     closeSync(output);

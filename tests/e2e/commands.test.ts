@@ -141,8 +141,8 @@ test("delete removes a function, and then its namespace with all that is in it",
   });
   await waitUntil("the edge has forgotten it", async () => (await mesh.call("a.gone")).status === 404);
   expect((await mesh.call("b.gone")).status).toBe(200);
-  const namespace = await mesh.command(["delete", "namespace", "gone", "-o", "json"]);
-  expect(JSON.parse(namespace.stdout)).toEqual({
+  const emptied = await mesh.command(["delete", "namespace", "gone", "-o", "json"]);
+  expect(JSON.parse(emptied.stdout)).toEqual({
     apiVersion: "v1",
     kind: "Namespace",
     path: "/api/v1/namespaces/gone",
@@ -186,7 +186,10 @@ test.each([
   async (name, source, words) => {
     const revision = `bad-${name.replaceAll(/\W/g, "-")}`;
     const manifest = { namespace: "first", functions: { victim: { main: "e.ts", revision } } };
-    const said = refused(await mesh.command(["deploy", project(manifest, { "e.ts": source })]), 1);
+    const result = await mesh.command(["deploy", project(manifest, { "e.ts": source })]);
+    // What is not there cannot be called.
+    expect(result.stdout).not.toContain("Call one");
+    const said = refused(result, 1);
     expect(said).toContain('Cannot release the function "victim" in namespace "first"');
     expect(said).toContain(words);
     expect(said).toContain('revision "v1" keeps serving');
@@ -269,6 +272,16 @@ test("without a mesh every command says how to start one", async () => {
       'Cannot reach a mesh at /nowhere: none runs there; start it with "lambient up"',
     );
   }
+});
+
+test("a second mesh in the background is refused with the same words as in the foreground", async () => {
+  const flags = ["--data-dir", join(mesh.host.dir, "other-data")];
+  const [ahead, behind] = [
+    await mesh.command(["up", ...flags]),
+    await mesh.command(["up", "--detach", ...flags]),
+  ];
+  expect(refused(ahead, 1)).toContain("runs it already");
+  expect(behind).toEqual(ahead);
 });
 
 test("a user without rights is told so", async () => {

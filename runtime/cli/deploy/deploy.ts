@@ -186,5 +186,6 @@ function describe(console: Console, api: MeshApi, released: readonly Released[])
     return [`${name}.${namespace}`, paint(console, colours[state.kind], state.kind), action, revision, url];
   });
   const table = formatTable({ head: ["FUNCTION", "STATE", "OBJECT", "SERVES", "URL IN THE MESH"], rows });
+  if (released.every(({ state }) => state.kind !== "ready")) return table;
   return `${table}Call one from outside with "lambient invoke <function> -n <namespace>", or curl -H "Host: <function>.<namespace>" ${api.edge}/\n`;
 }
