@@ -22,7 +22,8 @@ export class LineReader {
     const rest = bytes.length - from;
     if (this.#bytes + rest > this.#lineBytesMax) return undefined;
     if (rest > 0) {
-      this.#parts.push(bytes.slice(from));
+      // A copy: what comes is often a Buffer, whose slice() would share memory that its owner reads into again.
+      this.#parts.push(new Uint8Array(bytes.subarray(from)));
       this.#bytes += rest;
     }
     return lines;
