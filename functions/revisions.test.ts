@@ -68,3 +68,14 @@ test("a deleted revision, and one that came back as another, ends what there was
   ]);
   expect([revisions.find("shop/cart-v1"), revisions.size]).toEqual([undefined, 0]);
 });
+
+test("report() tells the bundle and the refusal of each, and no more", () => {
+  const { revisions } = open();
+  revisions.onEvent({ type: "ADDED", object: object("cart-v1") });
+  revisions.onEvent({ type: "ADDED", object: object("cart-v2", { signature: "forged" }) });
+  expect(revisions.report()).toEqual([
+    { revision: "shop/cart-v1", bundle: "sha256:cart-v1", refusal: undefined },
+    { revision: "shop/cart-v2", bundle: "sha256:cart-v2", refusal: "its signature is wrong" },
+  ]);
+  expect(revisions.size).toBe(2);
+});

@@ -9,6 +9,7 @@ import { Connection, type Review } from "./connection.ts";
 import { ConnectionLedger } from "./connection-ledger.ts";
 import { makeZtunnelMetrics } from "./metrics.ts";
 import { noService, unknownParty } from "./party.ts";
+import { spiffeId } from "../tests/support/test-ca.ts";
 
 interface Bench {
   readonly clock: FakeClock;
@@ -169,4 +170,34 @@ test("hasRoomFor() counts all, and each workload's own", () => {
   first.connection.end({ bytesFromA: 0, bytesFromB: 0, error: undefined });
   expect(["a", "b"].map((uid) => ledger.hasRoomFor(uid))).toEqual([true, true]);
   expect(ledger.openCount).toBe(2);
+});
+
+test("an identity is the same side every time, named by its service account", () => {
+  const { ledger } = makeBench();
+  const cart = spiffeId("ns/shop/sa/cart");
+  const party = ledger.partyOfIdentity(cart);
+  expect(party).toEqual({
+    ...unknownParty,
+    namespace: "shop",
+    workload: "cart",
+    canonicalName: "cart",
+    identity: cart,
+  });
+  expect(ledger.partyOfIdentity(cart)).toBe(party);
+  expect(ledger.partyOfIdentity(spiffeId("ns/shop/sa/web"))).not.toBe(party);
+});
+
+test("countLive() sets the gauges to what is open", () => {
+  const { ledger, open, registry } = makeBench();
+  open();
+  open();
+  ledger.countLive();
+  const sockets = registry
+    .format()
+    .split("\n")
+    .filter((line) => line.startsWith("istio_tcp_sockets_open"));
+  expect(sockets).toEqual([
+    'istio_tcp_sockets_open{reporter="destination"} 2',
+    'istio_tcp_sockets_open{reporter="source"} 0',
+  ]);
 });

@@ -20,13 +20,22 @@ test.each([
   expect(() => parseFunctionName(text, namespace)).toThrow(want);
 });
 
+function refusal(code: number, message = "not found"): KubeError {
+  return new KubeError({ apiVersion: "v1", kind: "Status", metadata: {}, status: "Failure", code, message });
+}
+
+/** A list of objects with names. */
+function items(names: readonly string[]): unknown {
+  return { items: names.map((name) => ({ metadata: { name } })) };
+}
+
 /** An API with the functions of namespaces. */
 function apiWith(namespaces: Readonly<Record<string, readonly string[]>>): MeshApi {
   const find = (path: string): unknown => {
     const [, namespace = "", inNamespace, name] =
-      /^\/(?:api\/v1|apis\/lambient\.dev\/v1alpha1)\/namespaces(?:\/([^/]+)(\/functions)?(?:\/(.+))?)?$/.exec(path) ??
-      [];
-    const items = (names: readonly string[]) => ({ items: names.map((each) => ({ metadata: { name: each } })) });
+      /^\/(?:api\/v1|apis\/lambient\.dev\/v1alpha1)\/namespaces(?:\/([^/]+)(\/functions)?(?:\/(.+))?)?$/.exec(
+        path,
+      ) ?? [];
     if (namespace === "") return items(Object.keys(namespaces));
     const functions = namespaces[namespace];
     if (inNamespace === undefined) return functions && { metadata: { name: namespace } };
@@ -36,9 +45,9 @@ function apiWith(namespaces: Readonly<Record<string, readonly string[]>>): MeshA
   return {
     edge: "",
     json: ({ path }) => {
-      if (path.includes("broken")) return Promise.reject(new KubeError({ code: 500, message: "broken" }));
+      if (path.includes("broken")) return Promise.reject(refusal(500, "broken"));
       const found = find(path);
-      return found === undefined ? Promise.reject(new KubeError({ code: 404 })) : Promise.resolve(found);
+      return found === undefined ? Promise.reject(refusal(404)) : Promise.resolve(found);
     },
     lines: () => {
       throw new Error("no lines are asked for");
@@ -59,7 +68,7 @@ test.each([
     "crat",
     "shop",
     "not-found",
-    'Cannot find the function "crat" in namespace "shop": it has cart, web; did you mean "cart"?',
+    'Cannot find the function "crat" in namespace "shop": it has cart, web (did you mean "cart"?)',
   ],
   ["cart", "empty", "not-found", 'Cannot find the function "cart" in namespace "empty": it has none'],
   ["cart", "none", "not-found", 'Cannot find the namespace "none": there are shop, empty'],

@@ -20,3 +20,7 @@ test("findPortHolder() names this very process", () => {
   expect(findPortHolder(listener.port)).toContain(`(pid ${process.pid})`);
   listener.stop();
 });
+
+test("findPortHolder() names nobody where nobody listens", () => {
+  expect(findPortHolder(0)).toBeUndefined();
+});

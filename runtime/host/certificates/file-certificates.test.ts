@@ -61,3 +61,18 @@ test("a key of another certificate is refused at the start", () => {
     "Cannot use a key with a certificate that is of another key",
   );
 });
+
+test("an expired certificate is given to nobody, but kept until the files change", async () => {
+  const clock = new FakeClock(Date.now());
+  const folder = folderWith({ a: web });
+  const source = fileCertificates({ folder, clock });
+  expect([source.prefetch(web), source.prefetch(cart)]).toEqual([true, false]);
+  clock.advance(2 * 3_600_000);
+  source.forget(web);
+  expect(source.peek(web)).toBeUndefined();
+  expect(source.states().get(web)?.kind).toBe("expired");
+  const error = await source.get(web).catch((thrown: unknown) => thrown);
+  expect(error).toHaveProperty("message", `Cannot use a certificate of ${web} from "${folder}": it expired`);
+  source.close();
+  expect(clock.pending).toBe(0);
+});
