@@ -7,11 +7,10 @@ export function findPortHolder(port: number): string | undefined {
     ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) => listenerInodes(readText(path), port)),
   );
   if (inodes.size === 0) return undefined;
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    if (holdsSocket(pid, inodes))
-      return `${readText(`/proc/${pid}/comm`).trim() || "a process"} (pid ${pid})`;
-  }
-  return undefined;
+  const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holdsSocket(name, inodes));
+  return pid === undefined
+    ? undefined
+    : `${readText(`/proc/${pid}/comm`).trim() || "a process"} (pid ${pid})`;
 }
 
 /** The inodes of listening sockets on a port, from the text of /proc/net/tcp. */
