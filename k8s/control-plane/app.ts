@@ -6,6 +6,7 @@ import { systemClock } from "#host/clock.ts";
 import { isAlreadyExists } from "#host/kube/kube-error.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import { type Log, type LogLevel, openLog } from "#host/log.ts";
+import { errorText } from "#host/mesh-error.ts";
 import { openApi } from "../api/open-api.ts";
 import { lambientChecks } from "../model/checks.ts";
 import { lambientDefinitions } from "../model/definitions.ts";
@@ -19,6 +20,7 @@ import { openReleaseKey } from "./authority/release-key.ts";
 import { openBundleStore } from "./bundles/bundle-store.ts";
 import type { Config } from "./config.ts";
 import { openController } from "./controllers/controller.ts";
+import { Deliveries } from "./discovery/deliveries.ts";
 import { ResourceSet } from "./discovery/resource-set.ts";
 import { makeMetrics } from "./metrics.ts";
 import { makeInstanceList } from "./node/instance-list.ts";
@@ -95,6 +97,7 @@ async function openStores({ config, log }: Base): Promise<Stores> {
     bundles: openBundleStore({ folder: join(config.dataDir, "bundles") }),
     spans,
     resources: new ResourceSet(),
+    deliveries: new Deliveries(systemClock),
     close() {
       api.close();
       spans.close();
@@ -128,6 +131,7 @@ function openLoop(base: Base, stores: Stores): Loop {
     client: stores.api.client,
     settings: meshSettings(config),
     resources: stores.resources,
+    deliveries: stores.deliveries,
     releaseKey: base.releaseKey,
     node,
     instances: () => instances.instances,
@@ -192,6 +196,11 @@ async function ensureGatewayClass(client: KubeClient): Promise<void> {
 function pruneBundles({ log, nowMs }: Base, { bundles }: Stores, { controller }: Loop): void {
   if (!controller.isSynced) return;
   const inUse = new Set(controller.objects().revisions.map(({ spec }) => spec.bundle));
-  const removed = bundles.prune(inUse, hourMs, nowMs());
-  if (removed > 0) log.info("unused bundles removed", { removed });
+  try {
+    const removed = bundles.prune(inUse, hourMs, nowMs());
+    if (removed > 0) log.info("unused bundles removed", { removed });
+  } catch (error) {
+    // Housekeeping: the next hour tries again, and what it could not remove harms nobody.
+    log.warn("unused bundles not removed", { error: errorText(error) });
+  }
 }

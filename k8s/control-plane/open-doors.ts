@@ -62,13 +62,18 @@ export async function openDoors(base: Base, stores: Stores, loop: Loop): Promise
   };
 }
 
-function makeServices(base: Base, { resources }: Stores, { controller }: Loop): readonly GrpcService[] {
+function makeServices(
+  base: Base,
+  { resources, deliveries }: Stores,
+  { controller }: Loop,
+): readonly GrpcService[] {
   const { config, log, metrics } = base;
   const authenticate = (authorization: string | undefined): Promise<string | undefined> =>
     base.authenticator.programOf(authorization);
   return [
     makeAdsService({
       resources,
+      deliveries,
       authenticate,
       mayFollow,
       onRefusal(program, typeUrl, message) {

@@ -8,6 +8,7 @@ import { type ReleaseKey } from "./authority/release-key.ts";
 import { type BundleStore } from "./bundles/bundle-store.ts";
 import type { Config } from "./config.ts";
 import { type Controller } from "./controllers/controller.ts";
+import { type Deliveries } from "./discovery/deliveries.ts";
 import { ResourceSet } from "./discovery/resource-set.ts";
 import { type ControlPlaneMetrics } from "./metrics.ts";
 import { type InstanceList } from "./node/instance-list.ts";
@@ -33,6 +34,7 @@ export interface Stores {
   readonly bundles: BundleStore;
   readonly spans: SpanStore;
   readonly resources: ResourceSet;
+  readonly deliveries: Deliveries;
   close(): void;
 }
 

@@ -23,6 +23,7 @@ import { MeshTranslator } from "../../translate/mesh-translator.ts";
 import type { MeshResources } from "../../translate/translate-mesh.ts";
 import type { IdentityFacts } from "../authority/decide-identity.ts";
 import type { ReleaseKey } from "../authority/release-key.ts";
+import type { Deliveries } from "../discovery/deliveries.ts";
 import type { ResourceSet } from "../discovery/resource-set.ts";
 import type { ControlPlaneMetrics } from "../metrics.ts";
 import type { NodeLink } from "../node/node-link.ts";
@@ -37,6 +38,7 @@ export interface ControllerOptions {
   readonly client: KubeClient;
   readonly settings: MeshSettings;
   readonly resources: ResourceSet;
+  readonly deliveries: Deliveries;
   readonly releaseKey: ReleaseKey;
   readonly node: Pick<NodeLink, "request">;
   readonly instances: () => readonly InstanceObject[];
@@ -82,10 +84,12 @@ export function openController(options: ControllerOptions): Controller {
     setImmediate(() => reconcile.request());
   });
   const verify = rememberVerdicts((each) => verifyRelease(each, releaseKey.publicKey));
-  const reconcile = makePaced(clock, () => runner.offer(reconcileMesh(objects(), verify, now())));
+  const reconcile = makePaced(clock, () => {
+    // It is asked for again once what proxies read is published: a status must not be ahead of it.
+    if (!publish.isWanted) runner.offer(reconcileMesh(objects(), verify, now()));
+  });
   const runner = new ActionRunner({
-    perform: (action) =>
-      performAction(action, { client: options.client, releaseKey, node: options.node, now }),
+    perform: (action) => performAction(action, { ...options, now }),
     onSettled: () => reconcile.request(),
     onFailure(name, error, retryInMs) {
       metrics.actionFailures.add();

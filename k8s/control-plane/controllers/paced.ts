@@ -8,6 +8,8 @@ import type { Clock, Timer } from "#host/clock.ts";
 export interface Paced {
   /** Has the work done once more, now or at the end of the rest. */
   request(): void;
+  /** Whether a wish waits for the end of the rest. */
+  readonly isWanted: boolean;
   close(): void;
 }
 
@@ -34,6 +36,9 @@ export function makePaced(clock: Clock, work: () => void): Paced {
       if (!isOpen) return;
       if (rest === undefined) run();
       else isWanted = true;
+    },
+    get isWanted() {
+      return isWanted;
     },
     close() {
       isOpen = false;

@@ -6,6 +6,7 @@ import { errorText, meshErrorCode } from "#host/mesh-error.ts";
 import type { Action } from "../../reconcile/action.ts";
 import { type CheckOutcome, revisionStatus } from "../../reconcile/reconcile-revisions.ts";
 import type { ReleaseKey } from "../authority/release-key.ts";
+import type { Deliveries } from "../discovery/deliveries.ts";
 import type { NodeLink } from "../node/node-link.ts";
 
 /** What actions are done with. */
@@ -13,12 +14,17 @@ export interface ActionTools {
   readonly client: KubeClient;
   readonly releaseKey: ReleaseKey;
   readonly node: Pick<NodeLink, "request">;
+  readonly deliveries: Pick<Deliveries, "whenTaken">;
   /** RFC 3339 */
   readonly now: () => string;
 }
 
 /** A check waits for a slot and then for the module to load, each within the activation timeout. */
 const checkGraceMs = 15_000;
+/** Kinds whose status is read as "from now on calls find it so". */
+const saidOfProxies = new Set(["Function", "HTTPRoute", "AuthorizationPolicy"]);
+/** A proxy that hangs must not hold up what is said of the others for longer. */
+const takenWithinMs = 1000;
 
 /** Does it. @throws what the API refuses but for what was done already; a check that could not be made */
 export async function performAction(action: Action, tools: ActionTools): Promise<void> {
@@ -49,6 +55,7 @@ async function perform(action: Action, tools: ActionTools): Promise<void> {
       await client.patch(action.type, action.key, { kind: "merge", value: action.value });
       return;
     case "status": {
+      if (saidOfProxies.has(action.type.kind)) await tools.deliveries.whenTaken(takenWithinMs);
       // The whole status is ours: a merge would keep fields that no longer hold.
       const value = [{ op: "add", path: "/status", value: action.status }];
       await client.patchStatus(action.type, action.key, { kind: "json", value });

@@ -48,6 +48,20 @@ test("the first request is answered with everything, also when that is nothing",
   expect(none.sent).toEqual(["+ -"]);
 });
 
+test("a session knows what its client has taken, and whether something is to be sent", () => {
+  const { session, set, receive } = rig("a");
+  const progress = (): unknown[] => [session.sent, session.taken, session.isBehind];
+  receive();
+  expect(progress()).toEqual([1, 0, false]);
+  receive({ responseNonce: "1" });
+  set("a", "b");
+  expect(progress()).toEqual([1, 1, true]);
+  session.flush();
+  expect(progress()).toEqual([2, 1, false]);
+  for (const responseNonce of ["1", "x", "-5", "1e9", "2"]) receive({ responseNonce });
+  expect(progress()).toEqual([2, 2, false]);
+});
+
 test("only what changed is sent, and what is equal again is not", () => {
   const { session, set, sent, receive } = rig("a", "b");
   receive();

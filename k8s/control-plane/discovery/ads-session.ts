@@ -50,6 +50,7 @@ export class AdsSession {
   readonly #transport: AdsTransport;
   readonly #subscriptions = new Map<string, Subscription>();
   #nonce = 0;
+  #taken = 0;
   #isBlocked = false;
 
   constructor(resources: ResourceSet, transport: AdsTransport) {
@@ -57,9 +58,25 @@ export class AdsSession {
     this.#transport = transport;
   }
 
+  /** Responses sent; each one's nonce is its number. */
+  get sent(): number {
+    return this.#nonce;
+  }
+
+  /** The last response that the client has answered. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Whether something waits for `flush()`. */
+  get isBehind(): boolean {
+    return [...this.#subscriptions.values()].some(({ pending }) => pending.size > 0);
+  }
+
   /** Takes a request: the first of a type subscribes and is always answered, later ones change names or answer us. */
   receive(request: DeltaDiscoveryRequest): void {
-    const { typeUrl } = request;
+    const { typeUrl, responseNonce } = request;
+    if (/^\d{1,15}$/.test(responseNonce)) this.#taken = Math.max(this.#taken, Number(responseNonce));
     if (request.errorDetail !== undefined) this.#transport.onRefusal(typeUrl, request.errorDetail.message);
     const known = this.#subscriptions.get(typeUrl);
     if (known === undefined) return this.#subscribe(request);

@@ -13,6 +13,7 @@ import {
   DeltaDiscoveryResponseSchema,
 } from "#core/proto/envoy/discovery_pb.js";
 import { AdsSession } from "./ads-session.ts";
+import type { Deliveries } from "./deliveries.ts";
 import type { ResourceSet } from "./resource-set.ts";
 
 /** What is served, to whom. */
@@ -24,6 +25,8 @@ export interface AdsServiceOptions {
   readonly mayFollow: (program: string, typeUrl: string) => boolean;
   /** Streams at once; more are refused. Default 1024. */
   readonly streamsMax?: number;
+  /** Learns how far each stream is. */
+  readonly deliveries?: Deliveries;
   readonly onRefusal?: (program: string, typeUrl: string, message: string) => void;
   readonly onStreams?: (open: number) => void;
 }
@@ -84,21 +87,29 @@ function followProgram(call: Call, program: string, options: AdsServiceOptions):
     isFlushing = true;
     setImmediate(() => {
       isFlushing = false;
-      if (!isOver && !call.writableNeedDrain) session.flush();
+      if (isOver || call.writableNeedDrain) return;
+      session.flush();
+      options.deliveries?.advanced();
     });
   };
   const stop = options.resources.onChange((change) => {
     session.note(change);
     flushSoon();
   });
+  const leave = options.deliveries?.join(session);
   const over = (): void => {
     isOver = true;
     stop();
+    leave?.();
   };
   call.on("drain", flushSoon);
   call.on("data", (request: DeltaDiscoveryRequest) => {
     if (isOver) return;
-    if (options.mayFollow(program, request.typeUrl)) return session.receive(request);
+    if (options.mayFollow(program, request.typeUrl)) {
+      session.receive(request);
+      options.deliveries?.advanced();
+      return;
+    }
     over();
     refuse(call, status.PERMISSION_DENIED, `${program} may not follow "${request.typeUrl.slice(0, 200)}"`);
   });
