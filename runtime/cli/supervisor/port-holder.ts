@@ -8,9 +8,8 @@ export function findPortHolder(port: number): string | undefined {
   );
   if (inodes.size === 0) return undefined;
   const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holdsSocket(name, inodes));
-  return pid === undefined
-    ? undefined
-    : `${readText(`/proc/${pid}/comm`).trim() || "a process"} (pid ${pid})`;
+  if (pid === undefined) return undefined;
+  return `${readText(`/proc/${pid}/comm`).trim() || "a process"} (pid ${pid})`;
 }
 
 /** The inodes of listening sockets on a port, from the text of /proc/net/tcp. */
