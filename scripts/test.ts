@@ -1,6 +1,8 @@
 /** `npm test`: every suite in the order in which failures say most, each in a process of its own; the last line is `N passed, N failed`. */
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { judgeCoverage } from "./coverage.ts";
 
 /** Tests that belong together. */
 interface Suite {
@@ -8,6 +10,8 @@ interface Suite {
   readonly paths: readonly string[];
   /** Makes namespaces, mounts and control groups. */
   readonly needsRoot: boolean;
+  /** Its own process runs sources, so that its coverage counts. */
+  readonly isMeasured: boolean;
 }
 
 interface Counts {
@@ -19,26 +23,32 @@ interface Counts {
 const root = join(import.meta.dir, "..");
 
 const suites: readonly Suite[] = [
-  { name: "architecture", paths: ["tests/architecture.test.ts"], needsRoot: false },
+  { name: "architecture", paths: ["tests/architecture.test.ts"], needsRoot: false, isMeasured: false },
   {
     name: "units",
     paths: ["runtime", "ztunnel", "waypoint", "functions", "k8s", "scripts", "tests/bench"],
     needsRoot: true,
+    isMeasured: true,
   },
-  { name: "fuzz", paths: ["tests/fuzz"], needsRoot: false },
-  { name: "contract", paths: ["tests/contract"], needsRoot: false },
-  { name: "support", paths: ["tests/support"], needsRoot: true },
-  { name: "direct", paths: ["tests/direct"], needsRoot: true },
-  { name: "netns", paths: ["tests/netns"], needsRoot: true },
-  { name: "e2e", paths: ["tests/e2e"], needsRoot: true },
-  { name: "docs", paths: ["tests/docs.test.ts"], needsRoot: true },
+  { name: "fuzz", paths: ["tests/fuzz"], needsRoot: false, isMeasured: true },
+  { name: "contract", paths: ["tests/contract"], needsRoot: false, isMeasured: true },
+  { name: "support", paths: ["tests/support"], needsRoot: true, isMeasured: true },
+  { name: "direct", paths: ["tests/direct"], needsRoot: true, isMeasured: true },
+  { name: "netns", paths: ["tests/netns"], needsRoot: true, isMeasured: true },
+  { name: "e2e", paths: ["tests/e2e"], needsRoot: true, isMeasured: false },
+  { name: "docs", paths: ["tests/docs.test.ts"], needsRoot: true, isMeasured: false },
 ];
 
 /** A test that takes longer than this hangs. */
 const testTimeoutMs = 120_000;
 
 const wanted = process.argv.slice(2);
-const chosen = wanted.length === 0 ? suites : [{ name: "chosen", paths: wanted, needsRoot: false }];
+const isWhole = wanted.length === 0;
+const chosen: readonly Suite[] = isWhole
+  ? suites
+  : [{ name: "chosen", paths: wanted, needsRoot: false, isMeasured: false }];
+const coverageDir = mkdtempSync(join(tmpdir(), "lambient-coverage-"));
+const reports: string[] = [];
 const total = { passed: 0, failed: 0, skipped: 0 };
 const reasons: string[] = [];
 for (const suite of chosen) {
@@ -50,11 +60,15 @@ for (const suite of chosen) {
     continue;
   }
   console.error(`\n== ${suite.name} (${paths.join(" ")})`);
-  const counts = await run(paths);
+  const reportDir = suite.isMeasured ? join(coverageDir, suite.name) : undefined;
+  const counts = await run(paths, reportDir);
+  if (reportDir !== undefined) reports.push(join(reportDir, "lcov.info"));
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped += counts.skipped;
 }
+if (isWhole && total.failed === 0) judge();
+rmSync(coverageDir, { recursive: true, force: true });
 for (const reason of reasons) console.error(`SKIPPED ${reason}`);
 if (total.skipped > 0) console.error(`${total.skipped} skipped: see the reasons above`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
@@ -64,13 +78,29 @@ function canMakeNamespaces(): boolean {
   return process.platform === "linux" && process.getuid?.() === 0;
 }
 
-async function run(paths: readonly string[]): Promise<Counts> {
+/** Coverage counts as one test, judged only when every suite ran and passed: else it would tell what is known already. */
+function judge(): void {
+  if (total.skipped > 0) {
+    reasons.push("coverage: not every test ran");
+    return;
+  }
+  console.error("\n== coverage");
+  const gaps = judgeCoverage(reports);
+  for (const gap of gaps) console.error(gap);
+  if (gaps.length === 0) total.passed++;
+  else total.failed++;
+}
+
+async function run(paths: readonly string[], reportDir: string | undefined): Promise<Counts> {
   // Bun takes what does not begin with ./ for a filter on all files below the folder.
   const argv = [
     process.execPath,
     "test",
     "--timeout",
     String(testTimeoutMs),
+    ...(reportDir === undefined
+      ? []
+      : ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${reportDir}`]),
     ...paths.map((path) => `./${path}`),
   ];
   const child = Bun.spawn(argv, { cwd: root, stdout: "inherit", stderr: "pipe" });
