@@ -2,12 +2,12 @@
 import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
 import type { Parts } from "./parts.ts";
 
-/** The facts once there are some; undefined when none came within the time that policies are waited for, or too many wait. */
-export async function awaitFacts(
-  { mesh, config }: Parts,
-  workload: LocalWorkload,
-): Promise<LocalFacts | undefined> {
+/** Longer than the node takes to say it on a busy machine; what is only loaded to be checked gets no identity, and must not hang. */
+const identityHoldMs = 250;
+
+/** The facts once there are some; undefined when none came in time, or too many wait. */
+export async function awaitFacts({ mesh }: Parts, workload: LocalWorkload): Promise<LocalFacts | undefined> {
   const find = (): LocalFacts | undefined => workload.factsAt(mesh.snapshot);
-  await mesh.waitUntil(() => find() !== undefined, config.policyHoldMs);
+  await mesh.waitUntil(() => find() !== undefined, identityHoldMs);
   return find();
 }
