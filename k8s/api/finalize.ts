@@ -1,7 +1,7 @@
 /** Emptying what is being deleted: a Namespace of its content, a CustomResourceDefinition of its objects; then letting go of it. */
 import { isNotFound } from "#host/kube/kube-error.ts";
-import { namespaceFinalizer } from "./core-rules.ts";
-import { definitionFinalizer, definitionResource } from "./definition-kind.ts";
+import { namespaceFinalizer } from "./kinds/core-rules.ts";
+import { definitionFinalizer, definitionResource } from "./kinds/definition-kind.ts";
 import { deleteIn } from "./delete-object.ts";
 import { arrayOr, objectOr } from "./json.ts";
 import type { Job } from "./job-queue.ts";

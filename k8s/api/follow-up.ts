@@ -2,7 +2,7 @@
 import { isAlreadyExists } from "#host/kube/kube-error.ts";
 import { collectDependents, collectIfOrphaned, propagateDeletion } from "./collect-garbage.ts";
 import { createObject } from "./create-object.ts";
-import { definitionResource } from "./definition-kind.ts";
+import { definitionResource } from "./kinds/definition-kind.ts";
 import { finalizeDefinition, finalizeNamespace, type JobContext } from "./finalize.ts";
 import type { Job, JobQueue } from "./job-queue.ts";
 import { type Change, parseRow } from "./object-store.ts";

@@ -1,5 +1,5 @@
 /** Which kinds are served now: the built-in ones and those of the definitions in the store. */
-import { definitionKind, definitionResource, kindOfDefinition } from "./definition-kind.ts";
+import { definitionKind, definitionResource, kindOfDefinition } from "./kinds/definition-kind.ts";
 import { jsonEqual } from "./json.ts";
 import { type KindDefinition, kindKey, type KindRules, type ObjectCheck } from "./kind.ts";
 import { type Change, parseRow } from "./object-store.ts";

@@ -2,10 +2,10 @@
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Api, ApiOptions } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
-import { clusterAddresses } from "./cluster-address.ts";
-import { coreKinds } from "./core-kinds.ts";
+import { clusterAddresses } from "./kinds/cluster-address.ts";
+import { builtinKinds } from "./kinds/builtin-kinds.ts";
 import { createObject } from "./create-object.ts";
-import { definitionResource } from "./definition-kind.ts";
+import { definitionResource } from "./kinds/definition-kind.ts";
 import { followUp, followUpOnStart } from "./follow-up.ts";
 import { handleRequest } from "./handle-request.ts";
 import { InProcessClient } from "./in-process-client.ts";
@@ -34,7 +34,7 @@ export function openApi(options: ApiOptions): Api {
   );
   const nowMs = (): number => options.clock.nowMs();
   const registry = new KindRegistry(
-    coreKinds({ addresses, keptNamespaces: namespaces }),
+    builtinKinds({ addresses, keptNamespaces: namespaces }),
     options.checks ?? {},
     nowMs,
   );

@@ -1,12 +1,12 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
-import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
+import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
 import { definitionColumns } from "./core-columns.ts";
-import { definitionFaults, unevaluatedRules } from "./definition-check.ts";
-import type { KindDefinition, KindVersion, PrinterColumn } from "./kind.ts";
-import { forbiddenField, invalidValue } from "./refusal.ts";
-import { structuralSchema } from "./structural-schema.ts";
-import type { WorkingObject } from "./working-object.ts";
-import { timestamp } from "./write-context.ts";
+import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
+import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
+import { forbiddenField, invalidValue } from "../refusal.ts";
+import { structuralSchema } from "../structural-schema.ts";
+import type { WorkingObject } from "../working-object.ts";
+import { timestamp } from "../write-context.ts";
 
 /** Holds a definition until its objects are gone. */
 export const definitionFinalizer = "customresourcecleanup.apiextensions.k8s.io";

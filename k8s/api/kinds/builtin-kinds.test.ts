@@ -10,9 +10,9 @@ import {
   endpointSliceResource,
   namespaceResource,
   serviceResource,
-} from "../model/core-objects.ts";
-import type { Api } from "./api.ts";
-import { openApi } from "./open-api.ts";
+} from "../../model/core-objects.ts";
+import type { Api } from "../api.ts";
+import { openApi } from "../open-api.ts";
 
 function openSmallApi(serviceRange: string): Api {
   const { random } = Math;

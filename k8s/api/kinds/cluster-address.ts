@@ -9,7 +9,7 @@ import {
   parseIp,
 } from "#core/address/ip.ts";
 import { MeshError } from "#host/mesh-error.ts";
-import type { Transaction } from "./object-store.ts";
+import type { Transaction } from "../object-store.ts";
 
 /** Scope of the claims. */
 const scope = "cluster-ip";

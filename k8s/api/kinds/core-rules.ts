@@ -1,8 +1,8 @@
 /** What Namespaces, Secrets and ConfigMaps keep to. */
-import { jsonEqual, type JsonObject, objectOr, textsOf } from "./json.ts";
-import type { KindRules } from "./kind.ts";
-import { type FieldFault, forbiddenField, invalidValue, requiredValue } from "./refusal.ts";
-import type { WorkingObject } from "./working-object.ts";
+import { jsonEqual, type JsonObject, objectOr, textsOf } from "../json.ts";
+import type { KindRules } from "../kind.ts";
+import { type FieldFault, forbiddenField, invalidValue, requiredValue } from "../refusal.ts";
+import type { WorkingObject } from "../working-object.ts";
 
 /** Holds a Namespace until its content is gone. */
 export const namespaceFinalizer = "kubernetes";

@@ -1,7 +1,7 @@
 /** What `kubectl get` shows of the built-in kinds. */
-import { arrayOr, objectOr, textOr } from "./json.ts";
-import type { PrinterColumn } from "./kind.ts";
-import { countOf, portsText } from "./table.ts";
+import { arrayOr, objectOr, textOr } from "../json.ts";
+import type { PrinterColumn } from "../kind.ts";
+import { countOf, portsText } from "../table.ts";
 
 const age: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 

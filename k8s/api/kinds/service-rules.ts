@@ -1,10 +1,10 @@
 /** What a Service keeps to: its ports, its type, its ClusterIP from the range. */
 import { type AddressRefusal, type ClusterAddresses, isRefusal } from "./cluster-address.ts";
-import { arrayOr, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
-import type { KindRules } from "./kind.ts";
-import type { Transaction } from "./object-store.ts";
-import { type FieldFault, forbiddenField, invalidValue, requiredValue, unsupportedValue } from "./refusal.ts";
-import type { WorkingObject } from "./working-object.ts";
+import { arrayOr, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
+import type { KindRules } from "../kind.ts";
+import type { Transaction } from "../object-store.ts";
+import { type FieldFault, forbiddenField, invalidValue, requiredValue, unsupportedValue } from "../refusal.ts";
+import type { WorkingObject } from "../working-object.ts";
 
 /** Types that something here acts upon: a LoadBalancer nobody balances would wait for ever. */
 const types = ["ClusterIP", "ExternalName"];

@@ -1,6 +1,6 @@
 /** Giving out ClusterIPs. */
 import { expect, test } from "bun:test";
-import type { Transaction } from "./object-store.ts";
+import type { Transaction } from "../object-store.ts";
 import { clusterAddresses } from "./cluster-address.ts";
 
 function claims(): Pick<Transaction, "claim" | "release"> & { held: Map<string, string> } {

@@ -17,20 +17,20 @@ import {
   serviceAccountSchema,
   serviceSchema,
 } from "./core-schemas.ts";
-import type { JsonObject } from "./json.ts";
-import type { KindDefinition, KindRules, PrinterColumn } from "./kind.ts";
+import type { JsonObject } from "../json.ts";
+import type { KindDefinition, KindRules, PrinterColumn } from "../kind.ts";
 import { serviceRules } from "./service-rules.ts";
-import { structuralSchema } from "./structural-schema.ts";
+import { structuralSchema } from "../structural-schema.ts";
 
 /** What the built-in kinds depend on. */
-export interface CoreKindOptions {
+export interface BuiltinKindOptions {
   readonly addresses: ClusterAddresses;
   /** Namespaces that may not be deleted. */
   readonly keptNamespaces: readonly string[];
 }
 
 /** The built-in kinds, without CustomResourceDefinitions. */
-export function coreKinds(options: CoreKindOptions): readonly KindDefinition[] {
+export function builtinKinds(options: BuiltinKindOptions): readonly KindDefinition[] {
   return [
     coreKind({
       names: ["namespaces", "namespace", "Namespace"],

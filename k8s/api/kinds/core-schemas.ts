@@ -1,5 +1,5 @@
 /** Structural schemas of the built-in kinds, so that a wrong field is told for them too. Values as data; no rules. */
-import type { JsonObject } from "./json.ts";
+import type { JsonObject } from "../json.ts";
 
 const text: JsonObject = { type: "string" };
 const flag: JsonObject = { type: "boolean" };
