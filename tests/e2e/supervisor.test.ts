@@ -1,67 +1,36 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { importSPKI, jwtVerify } from "jose";
-import { cgroupPath } from "../../runtime/cli/supervisor/cgroup-path.ts";
+import {
+  commandFake,
+  fakeGroups,
+  type FakePlace,
+  readFakeTrace,
+  superviseFakes,
+  untilRunning,
+} from "../support/fake-mesh.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "../support/host-snapshot.ts";
-import { type HostProcess, openTestHost, type RunResult, type TestHost } from "../support/test-host.ts";
+import { openTestHost, type TestHost } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 setDefaultTimeout(60_000);
 
-const root = join(import.meta.dir, "../..");
-const lambient = [process.execPath, join(root, "runtime/cli/main.ts")];
 let host: TestHost;
 let before: HostSnapshot;
-let programs: string;
 
 beforeAll(async () => {
   host = await openTestHost();
-  programs = join(host.dir, "programs");
-  for (const folder of ["k8s/control-plane", "ztunnel", "functions", "waypoint"]) {
-    mkdirSync(join(programs, folder), { recursive: true });
-    writeFileSync(
-      join(programs, folder, "main.ts"),
-      `import "${join(root, "tests/support/fake-program.ts")}";\n`,
-    );
-  }
   before = await host.snapshot();
 });
 afterAll(() => host.close());
 
-interface Place {
-  readonly runDir: string;
-  readonly dataDir: string;
-}
-
-function place(): Place {
+function place(): FakePlace {
   const folder = mkdtempSync(join(host.dir, "m-"));
-  return { runDir: join(folder, "run"), dataDir: join(folder, "data") };
+  return { host, runDir: join(folder, "run"), dataDir: join(folder, "data"), runs: [] };
 }
 
-async function supervise(at: Place, killAt = "-", fault = ""): Promise<HostProcess> {
-  const flags = JSON.stringify({ ...at, apiPort: "0", edgePort: "0" });
-  const argv = [process.execPath, join(root, "tests/support/run-supervisor.ts"), programs, killAt, flags];
-  return host.spawn(argv, { env: { LAMBIENT_FAKE_FAULT: fault } });
-}
-
-async function running(it: HostProcess): Promise<void> {
-  await waitUntil("the mesh runs", async () => (await it.output()).stdout.includes("running\n"));
-}
-
-async function command(at: Place, ...args: string[]): Promise<RunResult> {
-  return host.run([...lambient, ...args], { env: { LAMBIENT_RUN_DIR: at.runDir, NO_COLOR: "1" } });
-}
-
-async function expectClean(at: Place): Promise<void> {
+async function expectClean(at: FakePlace): Promise<void> {
   // A killed process is gone for its parent a moment before it is gone from /proc.
   await waitUntil(
     "nothing is left",
@@ -69,31 +38,18 @@ async function expectClean(at: Place): Promise<void> {
     3000,
   ).catch(() => {});
   expect(findLeaks(before, await host.snapshot())).toEqual([]);
-  expect(listCgroups(cgroupPath(at.runDir))).toEqual([]);
+  const groups = await fakeGroups(at);
+  expect(groups.size).toBeGreaterThan(0);
+  expect(listCgroups(groups)).toEqual([]);
   expect(existsSync(at.runDir)).toBe(false);
-}
-
-interface Trace {
-  readonly pid: number;
-  readonly args: string[];
-  readonly hostname: string;
-  readonly network: string;
-  readonly mount: string;
-  readonly listener: string;
-  readonly hostNetwork: string;
-  readonly cgroup: string;
-}
-
-function trace(at: Place, name: string): Trace {
-  return JSON.parse(readFileSync(join(at.dataDir, `${name}.json`), "utf8")) as Trace;
 }
 
 test("a mesh comes up in its namespaces, answers status, and down leaves nothing", async () => {
   const at = place();
-  const it = await supervise(at);
-  await running(it);
+  const it = await superviseFakes(at);
+  await untilRunning(it);
   const [plane, ztunnel, runtime, edge] = ["control-plane", "ztunnel", "node-runtime", "edge"].map((name) =>
-    trace(at, name),
+    readFakeTrace(at, name),
   );
   expect(ztunnel?.network).not.toBe(plane?.network);
   expect(ztunnel?.mount).not.toBe(plane?.mount);
@@ -101,8 +57,9 @@ test("a mesh comes up in its namespaces, answers status, and down leaves nothing
   expect(edge).toMatchObject({ network: ztunnel?.network, mount: ztunnel?.mount });
   expect(edge?.listener).toStartWith("socket:");
   expect(plane?.listener).not.toStartWith("socket:");
-  expect(plane?.cgroup).toContain(`${cgroupPath(at.runDir)}/control-plane/main`);
-  const status = await command(at, "status", "-o", "json");
+  const [group] = await fakeGroups(at);
+  expect(plane?.cgroup).toContain(`/${group}/control-plane/main`);
+  const status = await commandFake(at, "status", "-o", "json");
   expect(status.code).toBe(0);
   const told = JSON.parse(status.stdout) as {
     readonly state: string;
@@ -115,8 +72,8 @@ test("a mesh comes up in its namespaces, answers status, and down leaves nothing
     "node-runtime ready",
     "edge ready",
   ]);
-  expect((await command(at, "status")).stdout).toContain("node-runtime   ready");
-  const down = await command(at, "down", "-o", "json");
+  expect((await commandFake(at, "status")).stdout).toContain("node-runtime   ready");
+  const down = await commandFake(at, "down", "-o", "json");
   expect({ code: down.code, told: JSON.parse(down.stdout) as unknown }).toEqual({
     code: 0,
     told: { run: at.runDir, supervisor: "stopped" },
@@ -127,8 +84,8 @@ test("a mesh comes up in its namespaces, answers status, and down leaves nothing
 
 test("tokens name their program, are for their owner only, and are verified by the key beside them", async () => {
   const at = place();
-  const it = await supervise(at);
-  await running(it);
+  const it = await superviseFakes(at);
+  await untilRunning(it);
   expect(statSync(at.runDir).mode & 0o777).toBe(0o700);
   const key = await importSPKI(readFileSync(join(at.runDir, "token-key.pem"), "utf8"), "ES256");
   const names = readdirSync(join(at.runDir, "tokens")).toSorted();
@@ -147,15 +104,15 @@ test("tokens name their program, are for their owner only, and are verified by t
 
 test("a program that is killed is started again, without its leftovers, while the others go on", async () => {
   const at = place();
-  const it = await supervise(at);
-  await running(it);
-  const first = trace(at, "node-runtime");
-  const others = ["control-plane", "ztunnel", "edge"].map((name) => trace(at, name).pid);
+  const it = await superviseFakes(at);
+  await untilRunning(it);
+  const first = readFakeTrace(at, "node-runtime");
+  const others = ["control-plane", "ztunnel", "edge"].map((name) => readFakeTrace(at, name).pid);
   await host.run(["kill", "-9", String(first.pid)]);
-  await waitUntil("it runs again", () => trace(at, "node-runtime").pid !== first.pid);
-  const second = trace(at, "node-runtime");
+  await waitUntil("it runs again", () => readFakeTrace(at, "node-runtime").pid !== first.pid);
+  const second = readFakeTrace(at, "node-runtime");
   expect(second.network).toBe(first.network);
-  expect(["control-plane", "ztunnel", "edge"].map((name) => trace(at, name).pid)).toEqual(others);
+  expect(["control-plane", "ztunnel", "edge"].map((name) => readFakeTrace(at, name).pid)).toEqual(others);
   await waitUntil("one sleep is left", async () => {
     const { processes } = await host.snapshot();
     return processes.filter((line) => line.includes("sleep 1000")).length === 1;
@@ -167,15 +124,15 @@ test("a program that is killed is started again, without its leftovers, while th
 
 test("a second mesh in the same run folder is refused, naming the first; another folder is fine", async () => {
   const at = place();
-  const it = await supervise(at);
-  await running(it);
-  const second = await (await supervise(at)).wait();
+  const it = await superviseFakes(at);
+  await untilRunning(it);
+  const second = await (await superviseFakes(at)).wait();
   expect(second.code).toBe(1);
   expect(second.stderr).toContain(`process ${it.pid} runs it already`);
-  expect((await command(at, "status")).code).toBe(0);
+  expect((await commandFake(at, "status")).code).toBe(0);
   const elsewhere = place();
-  const other = await supervise(elsewhere);
-  await running(other);
+  const other = await superviseFakes(elsewhere);
+  await untilRunning(other);
   await other.signal("SIGTERM");
   await other.wait();
   await it.signal("SIGTERM");
@@ -185,7 +142,7 @@ test("a second mesh in the same run folder is refused, naming the first; another
 
 test("a program that fails to start is named with its words, and nothing is left", async () => {
   const at = place();
-  const { code, stderr } = await (await supervise(at, "-", "fail ztunnel")).wait();
+  const { code, stderr } = await (await superviseFakes(at, "-", "fail ztunnel")).wait();
   expect(code).toBe(1);
   expect(stderr).toBe("Cannot start ztunnel: exit code 3; it said: Cannot run ztunnel: told so\n");
   await expectClean(at);
@@ -193,8 +150,8 @@ test("a program that fails to start is named with its words, and nothing is left
 
 test("a program that ignores its end is killed with the deadline", async () => {
   const at = place();
-  const it = await supervise(at, "-", "deaf edge");
-  await running(it);
+  const it = await superviseFakes(at, "-", "deaf edge");
+  await untilRunning(it);
   await it.signal("SIGTERM");
   expect((await it.wait()).code).toBe(0);
   await expectClean(at);
@@ -225,15 +182,15 @@ test.each(steps)(
   "killed at the step %p, the next run sweeps what was left and ends clean",
   async (step) => {
     const at = place();
-    const first = await supervise(at, step);
+    const first = await superviseFakes(at, step);
     if (steps.indexOf(step) > steps.indexOf("running")) {
-      await running(first);
+      await untilRunning(first);
       await first.signal("SIGTERM");
     }
     expect((await first.wait()).signal).toBe("SIGKILL");
-    const second = await supervise(at);
-    await running(second);
-    expect((await command(at, "status")).code).toBe(0);
+    const second = await superviseFakes(at);
+    await untilRunning(second);
+    expect((await commandFake(at, "status")).code).toBe(0);
     await second.signal("SIGTERM");
     expect((await second.wait()).code).toBe(0);
     await expectClean(at);
@@ -243,15 +200,15 @@ test.each(steps)(
 
 test("when the supervisor is killed its programs go on, and the next run takes their place", async () => {
   const at = place();
-  const first = await supervise(at);
-  await running(first);
+  const first = await superviseFakes(at);
+  await untilRunning(first);
   await first.signal("SIGKILL");
   await first.wait();
-  const old = trace(at, "ztunnel").pid;
+  const old = readFakeTrace(at, "ztunnel").pid;
   const alive = (await host.snapshot()).processes.filter((line) => line.startsWith(`${old} `));
   expect(alive.length).toBe(1);
-  const second = await supervise(at);
-  await running(second);
+  const second = await superviseFakes(at);
+  await untilRunning(second);
   expect((await host.snapshot()).processes.filter((line) => line.startsWith(`${old} `))).toEqual([]);
   await second.signal("SIGTERM");
   await second.wait();
@@ -260,14 +217,14 @@ test("when the supervisor is killed its programs go on, and the next run takes t
 
 test("after the supervisor was killed status says so, and down ends what it left", async () => {
   const at = place();
-  const it = await supervise(at);
-  await running(it);
+  const it = await superviseFakes(at);
+  await untilRunning(it);
   await it.signal("SIGKILL");
   await it.wait();
-  const status = await command(at, "status");
+  const status = await commandFake(at, "status");
   expect(status.code).toBe(1);
   expect(status.stderr).toContain("it was killed, and its programs serve on");
-  expect(await command(at, "down")).toMatchObject({
+  expect(await commandFake(at, "down")).toMatchObject({
     code: 0,
     stderr:
       "The supervisor was killed: ending the programs that it left\nStopped: nothing of the mesh is left\n",

@@ -36,12 +36,12 @@ export function takeSnapshot(without: ReadonlySet<number>): HostSnapshot {
   };
 }
 
-/** The control groups, of every hierarchy, that belong to a mesh's group. */
-export function listCgroups(group: string): string[] {
+/** Which of these control groups are there, in any hierarchy. A mesh's is noted while it runs: once it is down its folder tells nothing. */
+export function listCgroups(groups: ReadonlySet<string>): string[] {
   const { unified, memoryV1, pidsV1 } = readCgroupMounts();
   return [unified, memoryV1, pidsV1].flatMap((mount) => {
     if (mount === undefined) return [];
-    return readdirSync(mount).includes(group) ? [join(mount, group)] : [];
+    return readdirSync(mount).flatMap((name) => (groups.has(name) ? [join(mount, name)] : []));
   });
 }
 

@@ -42,6 +42,8 @@ export interface Mesh extends AsyncDisposable {
   readonly host: TestHost;
   readonly runDir: string;
   readonly dataDir: string;
+  /** The control group of its processes, below the mounts. */
+  readonly cgroup: string;
   /** The `lambient up` process. */
   readonly up: HostProcess;
   readonly api: string;
@@ -128,6 +130,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     folder,
     runDir,
     dataDir,
+    cgroup: cgroupPath(runDir),
     up,
     before,
     ...endpoints,
@@ -140,6 +143,7 @@ interface Parts {
   readonly folder: string;
   readonly runDir: string;
   readonly dataDir: string;
+  readonly cgroup: string;
   readonly up: HostProcess;
   readonly before: HostSnapshot;
   readonly api: string;
@@ -147,7 +151,7 @@ interface Parts {
 }
 
 function meshOf(parts: Parts): Mesh {
-  const { host, runDir, dataDir, up, api, edge } = parts;
+  const { host, runDir, dataDir, cgroup, up, api, edge } = parts;
   const command: Mesh["command"] = (args, options = {}) =>
     host.run([...lambient, ...args], {
       ...options,
@@ -171,6 +175,7 @@ function meshOf(parts: Parts): Mesh {
     host,
     runDir,
     dataDir,
+    cgroup,
     up,
     api,
     edge,
@@ -231,10 +236,10 @@ async function askNode(runDir: string): Promise<readonly MeshInstance[]> {
   }
 }
 
-async function findMeshLeaks({ host, before, runDir }: Parts): Promise<readonly string[]> {
+async function findMeshLeaks({ host, before, cgroup }: Parts): Promise<readonly string[]> {
   const look = async (): Promise<string[]> => [
     ...findLeaks(before, await host.snapshot()),
-    ...listCgroups(cgroupPath(runDir)).map((path) => `cgroup: ${path}`),
+    ...listCgroups(new Set([cgroup])).map((path) => `cgroup: ${path}`),
   ];
   await waitUntil("nothing is left", async () => (await look()).length === 0, 3000).catch(() => {});
   return look();

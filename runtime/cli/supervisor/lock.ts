@@ -6,6 +6,8 @@ import { MeshError } from "#host/mesh-error.ts";
 
 /** A held lock. */
 export interface Lock extends Disposable {
+  /** Whether its file is still there: somebody may have removed it, and another supervisor have locked a new one. */
+  isInPlace(): boolean;
   release(): void;
 }
 
@@ -23,7 +25,7 @@ export function takeLock(libc: Libc, path: string, pid: number): Lock {
   ftruncateSync(fd, 0);
   writeSync(fd, `${pid}\n`);
   const release = (): void => closeSync(fd);
-  return { release, [Symbol.dispose]: release };
+  return { isInPlace: () => isSameFile(fd, path), release, [Symbol.dispose]: release };
 }
 
 const triesMax = 100;
@@ -43,7 +45,8 @@ function openLocked(libc: Libc, path: string): number {
 
 function isSameFile(fd: number, path: string): boolean {
   try {
-    return statSync(path).ino === fstatSync(fd).ino;
+    const [there, held] = [statSync(path), fstatSync(fd)];
+    return there.dev === held.dev && there.ino === held.ino;
   } catch {
     return false; // it was removed
   }

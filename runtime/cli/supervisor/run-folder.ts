@@ -4,13 +4,17 @@ import { basename, join } from "node:path";
 import type { Libc } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type { MeshPaths } from "../mesh-paths.ts";
+import { hasCgroup } from "./cgroup-path.ts";
 import { takeLock } from "./lock.ts";
 
 /** A locked run folder. */
 export interface RunFolder extends Disposable {
   /** Removes everything in it but the lock. */
   empty(): void;
-  /** Removes it and gives up the lock. */
+  /**
+   * Removes it and gives up the lock. The lock's file stays while processes of the mesh do: the next run finds them by it. A folder that
+   * was removed under its holder, and is somebody else's by now, is left alone.
+   */
   close(): void;
 }
 
@@ -41,10 +45,14 @@ export function openRunFolder(libc: Libc, paths: MeshPaths, pid: number): RunFol
       if (name !== basename(paths.lock)) rmSync(join(paths.runDir, name), { recursive: true, force: true });
     }
   };
-  const close = (): void => {
+  const remove = (): void => {
     empty();
+    if (hasCgroup(paths.runDir)) return;
     rmSync(paths.lock, { force: true });
     removeIfEmpty(paths.runDir);
+  };
+  const close = (): void => {
+    if (lock.isInPlace()) remove();
     lock.release();
   };
   return { empty, close, [Symbol.dispose]: close };
