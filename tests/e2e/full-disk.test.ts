@@ -16,7 +16,12 @@ beforeAll(async () => {
   await host.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", disk]);
   mesh = await startMesh({ host, dataDir: disk });
 }, 60_000);
-afterAll(() => host.close());
+afterAll(async () => {
+  // Ended in order: killed with its host, a mesh would leave its control groups.
+  await mesh.down();
+  expect(await mesh.leaks()).toEqual([]);
+  await host.close();
+}, 30_000);
 
 const version = (word: string): string =>
   `export default { fetch: () => new Response("${word}") }; // ${"x".repeat(1000)}`;
@@ -90,6 +95,7 @@ test("a mesh does not come up on a full disk, and says so", async () => {
     "--edge-port",
     "0",
   ]);
+  await host.run(["umount", full]);
   expect(code).toBe(2);
   expect(stderr).toContain(`Cannot write to the data folder ${full}: `);
   expect(stderr.toLowerCase()).toContain("no space left");
