@@ -38,7 +38,8 @@ export async function checkRevision(
   const { slot } = await dependencies.slots.take(timeoutMs);
   try {
     const instance = `${name}-check`;
-    const request = { instance, namespace, revision: name, spec, bundle, env, timeoutMs, isCheck: true };
+    slot.place(bundle, spec);
+    const request = { instance, namespace, revision: name, spec, env, timeoutMs, isCheck: true };
     const loaded = await slot.load(request);
     const { handlers } = loaded;
     await loaded.stop("stopped");

@@ -1,11 +1,16 @@
 /** The function engine's slots behind the port of activation: each is made known to ztunnel as soon as its network exists. */
 import { ipBytes } from "#core/address/ip.ts";
-import { instancePort } from "#core/release/function-spec.ts";
+import { instancePort, type RevisionSpec } from "#core/release/function-spec.ts";
 import type { Clock } from "#host/clock.ts";
 import type { Log } from "#host/log.ts";
 import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
 import type { EngineSpan, Specialise } from "#isolate/engine-protocol.ts";
-import { type ExitReason as EngineExit, type Instance, startInstance } from "#isolate/instance.ts";
+import {
+  type ExitReason as EngineExit,
+  type Instance,
+  placeBundle,
+  startInstance,
+} from "#isolate/instance.ts";
 import type { OutputLine } from "#isolate/output.ts";
 import { type PoolOptions, SlotPool } from "#isolate/pool.ts";
 import type { Slot as EngineSlot, SlotHost } from "#isolate/slot.ts";
@@ -106,14 +111,20 @@ class TakenEngineSlot implements Slot {
     return this.#options.zds.assign(this.uid, assignment);
   }
 
+  place(bundle: Uint8Array, { limits }: RevisionSpec): void {
+    try {
+      placeBundle(this.#slot, { bundle, memoryBytesMax: limits.memoryMb * (1 << 20) });
+    } catch (error) {
+      throw new MeshError("unavailable", `load failed: ${errorText(error)}`, error);
+    }
+  }
+
   async load(request: LoadRequest): Promise<LoadedFunction> {
     const { clock, graceMs, onLine, onSpan } = this.#options;
     const exited = Promise.withResolvers<ExitReason>();
     try {
       const instance = await startInstance(this.#slot, {
-        bundle: request.bundle,
         function: roleOf(request),
-        memoryBytesMax: request.spec.limits.memoryMb * (1 << 20),
         activationTimeoutMs: request.timeoutMs,
         clock,
         onLine: (line) => onLine(request, line),

@@ -44,7 +44,6 @@ export const exclusions: readonly Exclusion[] = [
     files: [
       "ztunnel/answer-name.ts",
       "ztunnel/app.ts",
-      "ztunnel/await-facts.ts",
       "ztunnel/captures.ts",
       "ztunnel/connect-fields.ts",
       "ztunnel/dns-server.ts",

@@ -11,7 +11,6 @@ import {
 import { resolveName } from "#core/dns/resolve-name.ts";
 import { allowsName } from "#core/mesh/egress-rules.ts";
 import { errorText, meshErrorCode } from "#host/mesh-error.ts";
-import { awaitFacts } from "./await-facts.ts";
 import type { DnsUpstream } from "./dns-upstream.ts";
 import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
 import type { OutsideNames } from "./outside-names.ts";
@@ -42,7 +41,7 @@ export async function answerName(
   const query = parseQuery(message);
   if (!query.ok)
     return query.error.id === undefined ? undefined : formatFault(query.error.id, query.error.code);
-  const facts = await factsFor(parts, server);
+  const facts = server.workload.factsAt(parts.mesh.snapshot);
   // Without an identity it is not known whose names these are.
   if (facts === undefined) return formatRefusal(query.value, responseCode.serverFailure);
   const labels = labelsOf(query.value, transport, facts);
@@ -64,18 +63,6 @@ export async function answerName(
     return formatRefusal(query.value, responseCode.nxDomain);
   }
   return await askOthers(parts, server, { query: query.value, message, transport, labels });
-}
-
-/** A function may ask a moment before it is told whose its slot is. */
-async function factsFor(parts: Parts, server: NameServer): Promise<LocalFacts | undefined> {
-  const facts = server.workload.factsAt(parts.mesh.snapshot);
-  if (facts !== undefined || server.waiting >= waitingMax) return facts;
-  server.waiting++;
-  try {
-    return await awaitFacts(parts, server.workload);
-  } finally {
-    server.waiting--;
-  }
 }
 
 interface Forwarded {

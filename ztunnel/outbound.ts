@@ -10,7 +10,6 @@ import { splice } from "#host/tunnel/splice.ts";
 import { TunnelError } from "#host/tunnel/tunnel-error.ts";
 import type { ConnectOutcome } from "#host/tunnel/tunnel.ts";
 import type { ByteStream } from "#host/byte-stream.ts";
-import { awaitFacts } from "./await-facts.ts";
 import { connectFields } from "./connect-fields.ts";
 import { Connection } from "./connection.ts";
 import { carryPast } from "./egress.ts";
@@ -30,12 +29,6 @@ export interface Captured {
 /** Carries a captured connection to its end; never throws. */
 export function carryOutbound(parts: Parts, captured: Captured): void {
   const facts = captured.workload.factsAt(parts.mesh.snapshot);
-  if (facts !== undefined) return carryFor(parts, captured, facts);
-  // Whose slot it is may be told a moment after its function has begun to run.
-  void awaitFacts(parts, captured.workload).then((found) => carryFor(parts, captured, found));
-}
-
-function carryFor(parts: Parts, captured: Captured, facts: LocalFacts | undefined): void {
   if (facts === undefined || !parts.ledger.hasRoomFor(captured.workload.uid)) {
     const reason = facts === undefined ? "the workload has no identity" : "too many connections";
     parts.log.debug("captured connection refused", { uid: captured.workload.uid, reason });

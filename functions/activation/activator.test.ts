@@ -109,6 +109,53 @@ test("whoever asked first is told of the instance once it is assigned, before it
   await both;
 });
 
+test("nothing is loaded before ztunnel has taken the identity; the bundle is in place by then", async () => {
+  const { ask, slots } = open(revision("cart-v1"));
+  const assign = Promise.withResolvers<void>();
+  slots.behaviour.assign = () => assign.promise;
+  const holder = new Holder();
+  const asked = ask("cart-v1", holder);
+  await settle();
+  const [slot] = slots.taken;
+  expect(holder.coming).toEqual(["cart-v1-1 10.244.0.2"]);
+  expect([slot?.bundle, slot?.request]).toEqual([new Uint8Array([1]), undefined]);
+  assign.resolve();
+  expect(await asked).toBe("cart-v1-1 pooled");
+  expect(slot?.request?.instance).toBe("cart-v1-1");
+});
+
+test("what ztunnel refuses, or does not take in time, is never loaded", async () => {
+  const { activator, clock, slots } = open(revision("cart-v1", { activationTimeoutMs: 500 }));
+  const holder = new Holder();
+  const reason = () =>
+    activator.activate({ revision: "shop/cart-v1", isFurther: false, holder }).then(() => "", errorText);
+  slots.behaviour.assign = () => Promise.reject(new MeshError("unavailable", "it is full"));
+  expect(await reason()).toBe("it is full");
+  const assign = Promise.withResolvers<void>();
+  slots.behaviour.assign = () => assign.promise;
+  const late = reason();
+  await settle();
+  clock.advance(750);
+  expect(await late).toEndWith("activationTimeoutMs 500: ztunnel has not taken its identity");
+  assign.resolve();
+  await settle();
+  expect(slots.taken.map(({ request, isDestroyed }) => [request, isDestroyed])).toEqual([
+    [undefined, true],
+    [undefined, true],
+  ]);
+  expect(clock.pending).toBe(0);
+});
+
+test("a bundle that does not fit is the revision's fault, and is not tried again at once", async () => {
+  const { ask, slots } = open(revision("cart-v1"));
+  slots.behaviour.place = () => {
+    throw new MeshError("unavailable", "load failed: no space left");
+  };
+  expect(await ask("cart-v1", new Holder())).toBe("unavailable");
+  expect(await ask("cart-v1", new Holder())).toBe("unavailable");
+  expect(slots.taken.map(({ isDestroyed }) => isDestroyed)).toEqual([true]);
+});
+
 test("further instances start up to scale.max, and not beyond", async () => {
   const { ask } = open(revision("cart-v1", { max: 2 }));
   const [a, b] = [new Holder(), new Holder()];

@@ -13,7 +13,6 @@ export interface LoadRequest {
   /** The revision's object name. */
   readonly revision: string;
   readonly spec: RevisionSpec;
-  readonly bundle: Uint8Array;
   /** Variables and secrets together. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
@@ -47,7 +46,9 @@ export interface Slot {
   readonly address: string;
   /** Tells ztunnel whose the slot is. @throws MeshError */
   assign(assignment: SlotAssignment): Promise<void>;
-  /** Puts the bundle in and starts it. @throws MeshError `unavailable` with "load failed: …", or `timeout` */
+  /** Puts the bundle in; nothing of it runs yet. @throws MeshError `unavailable` with "load failed: …" when it does not fit */
+  place(bundle: Uint8Array, spec: RevisionSpec): void;
+  /** Starts what was put in. @throws MeshError `unavailable` with "load failed: …", or `timeout` */
   load(request: LoadRequest): Promise<LoadedFunction>;
   /** Ends whatever is in it and gives the address back. Idempotent. */
   destroy(): Promise<void>;

@@ -1,6 +1,6 @@
-/** Brings one instance into being: a slot is taken, ztunnel learns whose it is while the bundle is loaded into it. Decides nothing. */
+/** Brings one instance into being: a slot is taken, ztunnel learns whose it is, and only then the function is loaded. Decides nothing. */
 import type { Clock } from "#host/clock.ts";
-import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
+import { errorText, MeshError } from "#host/mesh-error.ts";
 import type { Revision } from "../revision.ts";
 import type { ComingInstance, Instance } from "./instance.ts";
 import type { LoadedFunction, Slot, SlotSource, TakenSlot } from "./slot-port.ts";
@@ -69,63 +69,75 @@ interface Filling {
   readonly onComing: (coming: ComingInstance) => void;
 }
 
+/** What is under way, in this order; `over` when the time was up before the end. */
+interface Progress {
+  step: "reading" | "placing" | "assigning" | "loading" | "over";
+}
+
 /** The load has its own time limit, whose error says more: it comes first. */
 const slackMs = 250;
 
 async function fillSlot({ slot, rung }: TakenSlot, filling: Filling): Promise<StartOutcome> {
   const { id, revision, clock } = filling;
-  let fault: "revision" | "node" = "node";
-  const load = async (): Promise<LoadedFunction> => {
-    const { bundle, env } = await filling.content;
-    const { namespace, name, spec } = revision;
-    const timeoutMs = filling.leftMs();
-    const request = { instance: id, namespace, revision: name, spec, bundle, env, timeoutMs, isCheck: false };
-    return slot.load(request).catch((error: unknown) => {
-      fault = "revision";
-      throw error;
-    });
-  };
+  const progress: Progress = { step: "reading" };
   try {
-    const loading = load();
-    const assigning = assignTo(slot, revision, loading);
-    // ztunnel has been told, and hears it before a connection that is only now begun.
-    filling.onComing({ id, revision, address: slot.address });
-    const work = Promise.all([loading, assigning]);
-    const [loaded] = await withDeadline(clock, filling.leftMs() + slackMs, revision, work);
-    const instance = { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() };
-    return { kind: "started", instance };
+    const loaded = await withDeadline(filling, progress, specialise(slot, filling, progress));
+    return { kind: "started", instance: { id, revision, slot, loaded, rung, startedAtMs: clock.nowMs() } };
   } catch (thrown) {
-    const failed: StartOutcome = { kind: "failed", error: asMeshError(thrown), fault };
+    const fault = progress.step === "placing" || progress.step === "loading" ? "revision" : "node";
+    progress.step = "over";
     await slot.destroy();
-    return failed;
+    return { kind: "failed", error: asMeshError(thrown), fault };
   }
 }
 
-async function assignTo(
-  slot: Slot,
-  { uid, namespace, spec }: Revision,
-  loading: Promise<LoadedFunction>,
-): Promise<void> {
-  try {
-    // Policies come with the revision's template, by discovery; the node knows no others.
-    await slot.assign({ revision: uid, namespace, serviceAccount: spec.serviceAccountName, policies: [] });
-  } catch (error) {
-    // The slot went away under it: why it did is the load's to say.
-    if (meshErrorCode(error) === "canceled") await loading;
-    throw error;
-  }
+/** The content is read and put in while ztunnel hears whose the slot is; user code runs only once it has said that it knows. */
+async function specialise(slot: Slot, filling: Filling, progress: Progress): Promise<LoadedFunction> {
+  const { id, revision } = filling;
+  const { uid, namespace, name, spec } = revision;
+  // Policies come with the revision's template, by discovery; the node knows no others.
+  const assigned = slot.assign({
+    revision: uid,
+    namespace,
+    serviceAccount: spec.serviceAccountName,
+    policies: [],
+  });
+  assigned.catch(() => undefined); // it is awaited below, after the content
+  // ztunnel has been told, and hears it before a connection that is only now begun.
+  filling.onComing({ id, revision, address: slot.address });
+  const { bundle, env } = await filling.content;
+  goOn(progress, "placing", revision);
+  slot.place(bundle, spec);
+  goOn(progress, "assigning", revision);
+  await assigned;
+  goOn(progress, "loading", revision);
+  const timeoutMs = filling.leftMs();
+  return await slot.load({ instance: id, namespace, revision: name, spec, env, timeoutMs, isCheck: false });
 }
 
-async function withDeadline<T>(
-  clock: Clock,
-  leftMs: number,
-  revision: Revision,
-  work: Promise<T>,
-): Promise<T> {
+/** A slot that was given up meanwhile is somebody else's soon: nothing is put into it any more. */
+function goOn(progress: Progress, step: Progress["step"], { uid }: Revision): void {
+  if (progress.step === "over")
+    throw new MeshError("canceled", `Cannot start ${uid}: its start was given up`);
+  progress.step = step;
+}
+
+const unfinished: Readonly<Record<Progress["step"], string>> = {
+  reading: "its bundle and secrets have not been read",
+  placing: "its bundle is still being written",
+  assigning: "ztunnel has not taken its identity",
+  loading: "it is still loading",
+  over: "it was given up",
+};
+
+async function withDeadline<T>(filling: Filling, progress: Progress, work: Promise<T>): Promise<T> {
+  const { clock, leftMs, revision } = filling;
   const late = Promise.withResolvers<never>();
   const { activationTimeoutMs } = revision.spec.scale;
-  const text = `Cannot start ${revision.uid} within scale.activationTimeoutMs ${activationTimeoutMs}: it is still loading`;
-  const timer = clock.after(leftMs, () => late.reject(new MeshError("timeout", text)));
+  const timer = clock.after(leftMs() + slackMs, () => {
+    const text = `Cannot start ${revision.uid} within scale.activationTimeoutMs ${activationTimeoutMs}: ${unfinished[progress.step]}`;
+    late.reject(new MeshError("timeout", text));
+  });
   try {
     return await Promise.race([work, late.promise]);
   } finally {

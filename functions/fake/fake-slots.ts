@@ -15,6 +15,7 @@ import type { SlotAssignment } from "../zds/zds-message.ts";
 export interface FakeBehaviour {
   /** How a load ends; default: it succeeds at once. */
   load?: (request: LoadRequest) => Promise<void>;
+  place?: () => void;
   assign?: (assignment: SlotAssignment) => Promise<void>;
   runScheduled?: (call: ScheduledCall) => Promise<void>;
 }
@@ -27,6 +28,7 @@ export class FakeSlot implements Slot, LoadedFunction {
   readonly exited: Promise<ExitReason>;
   readonly assignments: SlotAssignment[] = [];
   readonly calls: ScheduledCall[] = [];
+  bundle: Uint8Array = new Uint8Array();
   request: LoadRequest | undefined;
   stoppedFor: ExitReason | undefined;
   isDestroyed = false;
@@ -48,11 +50,16 @@ export class FakeSlot implements Slot, LoadedFunction {
     this.assignments.push(assignment);
   }
 
+  place(bundle: Uint8Array): void {
+    this.#behaviour.place?.();
+    this.bundle = bundle;
+  }
+
   async load(request: LoadRequest): Promise<LoadedFunction> {
     this.request = request;
     await this.#behaviour.load?.(request);
     // The one thing of a bundle that a fake understands.
-    if (Buffer.from(request.bundle).toString().startsWith("throw ")) {
+    if (Buffer.from(this.bundle).toString().startsWith("throw ")) {
       this.exit("load-failed");
       throw new MeshError("unavailable", "load failed: it threw");
     }

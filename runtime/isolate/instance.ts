@@ -22,12 +22,16 @@ export type ExitReason =
   | { readonly kind: "protocol-violation"; readonly what: string }
   | { readonly kind: "load-failed"; readonly message: string };
 
-/** What an instance is made of. */
-export interface InstanceOptions {
+/** What is put into a slot before anything of it runs. */
+export interface Placement {
   /** A finished module. */
   readonly bundle: Uint8Array;
-  readonly function: Omit<Specialise, "file">;
   readonly memoryBytesMax: number;
+}
+
+/** What an instance is made of beside its bundle. */
+export interface InstanceOptions {
+  readonly function: Omit<Specialise, "file">;
   /** From the slot to ready. */
   readonly activationTimeoutMs: number;
   readonly clock: Clock;
@@ -50,8 +54,14 @@ export interface Instance {
 /** File of the bundle in its folder. */
 const bundleFile = "main.js";
 
+/** Puts a function into a slot, with the memory that it may use; no code of it runs. @throws Error when it does not fit; the slot is still the caller's to close */
+export function placeBundle(slot: Slot, { bundle, memoryBytesMax }: Placement): void {
+  slot.cgroup.limit({ memoryBytesMax });
+  slot.writeBundle(bundleFile, bundle);
+}
+
 /**
- * Makes a slot into an instance.
+ * Makes a slot into an instance of the function that was put into it.
  * @throws MeshError `unavailable` with the reason when the bundle does not load or the process ends, `timeout` when it takes too long;
  *   the slot is closed then
  */
@@ -63,8 +73,6 @@ export async function startInstance(slot: Slot, options: InstanceOptions): Promi
     onChannelClosed: (reason) => life.channelClosed(reason),
   });
   try {
-    slot.cgroup.limit({ memoryBytesMax: options.memoryBytesMax });
-    slot.writeBundle(bundleFile, options.bundle);
     const answer = await slot.channel.request(
       "specialise",
       { ...options.function, file: bundleFile },

@@ -25,7 +25,9 @@ export function slotSourceContract(name: string, open: OpenSlotSource): void {
 
   test(`${name}: a loaded slot tells its handlers, runs schedules, and ends for the reason given`, async () => {
     const { slot } = await open().take(timeoutMs);
-    const [loaded] = await Promise.all([slot.load(request(good)), slot.assign(assignment)]);
+    slot.place(Buffer.from(good), request.spec);
+    await slot.assign(assignment);
+    const loaded = await slot.load(request);
     expect(loaded.handlers).toEqual(["fetch", "scheduled"]);
     const call = { cron: "* * * * *", scheduledAtMs: 0, traceparent: "", timeoutMs };
     await loaded.runScheduled(call);
@@ -37,7 +39,8 @@ export function slotSourceContract(name: string, open: OpenSlotSource): void {
 
   test(`${name}: a bundle that does not load says why, and leaves nothing to end`, async () => {
     const { slot } = await open().take(timeoutMs);
-    const failure = await slot.load(request(bad)).then(
+    slot.place(Buffer.from(bad), request.spec);
+    const failure = await slot.load(request).then(
       () => "loaded",
       (error: unknown) => [meshErrorCode(error), errorText(error).slice(0, 13)],
     );
@@ -53,28 +56,25 @@ export function slotSourceContract(name: string, open: OpenSlotSource): void {
   }, 20_000);
 }
 
-function request(bundle: string): LoadRequest {
-  return {
-    instance: "cart-v1-x",
-    namespace: "shop",
-    revision: "cart-v1",
-    spec: {
-      function: "cart",
-      serviceAccountName: "cart",
-      group: "waypoint",
-      signature: "",
-      bundle: "",
-      engine: "bun",
-      env: {},
-      secrets: {},
-      bindings: [],
-      scale: defaultScale,
-      limits: defaultLimits,
-      egress: "ALLOW_ANY",
-    },
-    bundle: Buffer.from(bundle),
+const request: LoadRequest = {
+  instance: "cart-v1-x",
+  namespace: "shop",
+  revision: "cart-v1",
+  spec: {
+    function: "cart",
+    serviceAccountName: "cart",
+    group: "waypoint",
+    signature: "",
+    bundle: "",
+    engine: "bun",
     env: {},
-    timeoutMs,
-    isCheck: false,
-  };
-}
+    secrets: {},
+    bindings: [],
+    scale: defaultScale,
+    limits: defaultLimits,
+    egress: "ALLOW_ANY",
+  },
+  env: {},
+  timeoutMs,
+  isCheck: false,
+};

@@ -81,6 +81,42 @@ test("an activated function answers in its slot with its variables and secrets, 
   );
 }, 30_000);
 
+test("no user code runs before ztunnel has acknowledged whose the slot is", async () => {
+  const code = `const loadedAtMs = Date.now(); console.log("it runs"); export default { fetch: () => new Response(String(loadedAtMs)) };`;
+  const revision = await deploy("strict-v1", code);
+  // Both the function's slot and the check's are needed before ztunnel is held up, which no new slot would pass.
+  await waitUntil("two slots are ready", async () => {
+    const { slots } = (await host.readDump()) as unknown as { slots: { ready: number } };
+    return slots.ready === 2;
+  });
+  const acknowledged = Promise.withResolvers<void>();
+  ztunnel.withhold = ({ case: kind }) => (kind === "assign" ? acknowledged.promise : undefined);
+  using waypoint = await host.call("waypoint");
+  using controlPlane = await host.call("control-plane");
+  const asked = waypoint.ask("activate", { revision });
+  await waitUntil("it is told to come", () =>
+    waypoint.told.some(({ method }) => method === "instance-coming"),
+  );
+  // The same module loads whole in a slot that waits for nothing: so long, at least, the other one did not run.
+  const spec = host.api.revisionSpec("strict-v1", code);
+  expect(
+    await controlPlane.ask("check", { revision: { namespace: "shop", name: "strict-v1", spec } }),
+  ).toEqual({
+    loaded: true,
+    handlers: ["fetch"],
+  });
+  const names = { namespace: "shop", function: spec.function };
+  const text = async () => JSON.stringify(await controlPlane.ask("logs", names));
+  expect(await text()).not.toContain("it runs");
+  const acknowledgedAtMs = Date.now();
+  acknowledged.resolve();
+  ztunnel.withhold = () => undefined;
+  const { address } = await asked;
+  const loadedAtMs = Number((await ztunnel.ask(String(address))).split("\r\n").at(-1));
+  expect(loadedAtMs).toBeGreaterThanOrEqual(acknowledgedAtMs);
+  await waitUntil("its line is there", async () => (await text()).includes("it runs"));
+}, 30_000);
+
 test("an instance whose waypoint leaves stops after its idle time; one that is released idle stops at once", async () => {
   const revision = await deploy("idle-v1", hello, { scale: { ...defaultScale, idleMs: 300 } });
   const first = await host.call("waypoint");

@@ -32,6 +32,8 @@ export interface ScriptedZtunnel extends Disposable {
   readonly isClosed: boolean;
   /** Why it refuses a request; undefined acknowledges it. */
   refuse: (request: WorkloadRequest["payload"]) => string | undefined;
+  /** What its acknowledgement of a request waits for; undefined acknowledges at once. */
+  withhold: (request: WorkloadRequest["payload"]) => Promise<void> | undefined;
   /** Asks the instance that has this address, inside its slot: the response's head and body. */
   ask(address: string, path?: string, headers?: Readonly<Record<string, string>>): Promise<string>;
   close(): void;
@@ -94,8 +96,11 @@ export function openScriptedZtunnel(libc: Libc, poller: Poller, socketPath: stri
       const received = receive();
       if (received.kind === "empty") return watch.rearm();
       if (received.kind !== "message") return ztunnel.close();
-      const error = take(fromBinary(WorkloadRequestSchema, received.message.data), received.message.fds);
-      acknowledge(error);
+      const request = fromBinary(WorkloadRequestSchema, received.message.data);
+      const error = take(request, received.message.fds);
+      const wait = ztunnel.withhold(request.payload);
+      if (wait === undefined) acknowledge(error);
+      else void wait.then(() => acknowledge(error));
     }
   });
   const ztunnel: ScriptedZtunnel = {
@@ -107,6 +112,7 @@ export function openScriptedZtunnel(libc: Libc, poller: Poller, socketPath: stri
       return isClosed;
     },
     refuse: () => undefined,
+    withhold: () => undefined,
     ask(address, path = "/", headers = {}) {
       const slot = [...slots.values()].find((each) => each.address === address);
       if (slot === undefined) throw new Error(`no slot has the address ${address}`);

@@ -1,5 +1,12 @@
 /** Instances of test functions. */
-import { type ExitReason, type Instance, type InstanceOptions, startInstance } from "#isolate/instance.ts";
+import {
+  type ExitReason,
+  type Instance,
+  type InstanceOptions,
+  type Placement,
+  placeBundle,
+  startInstance,
+} from "#isolate/instance.ts";
 import type { EngineSpan } from "#isolate/engine-protocol.ts";
 import type { SlotPool } from "#isolate/pool.ts";
 import type { SlotHost } from "#isolate/slot.ts";
@@ -17,14 +24,15 @@ export async function startTestInstance(
   host: SlotHost,
   pool: SlotPool,
   source: string | Uint8Array,
-  options: Partial<InstanceOptions> & { readonly env?: Record<string, string> } = {},
+  options: Partial<InstanceOptions & Placement> & { readonly env?: Record<string, string> } = {},
 ): Promise<TestInstance> {
   const lines: string[] = [];
   const spans: EngineSpan[] = [];
   const exited = Promise.withResolvers<ExitReason>();
   const { slot } = await pool.take(20_000);
+  const bundle = typeof source === "string" ? Buffer.from(source) : source;
+  placeBundle(slot, { bundle, memoryBytesMax: options.memoryBytesMax ?? 256 << 20 });
   const instance = await startInstance(slot, {
-    bundle: typeof source === "string" ? Buffer.from(source) : source,
     function: {
       port: 8080,
       env: options.env ?? {},
@@ -33,7 +41,6 @@ export async function startTestInstance(
       namespace: "shop",
       revision: "test-v1",
     },
-    memoryBytesMax: 256 << 20,
     activationTimeoutMs: 10_000,
     clock: host.clock,
     onLine: ({ stream, text }) => lines.push(`${stream} ${text}`),
