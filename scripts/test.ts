@@ -36,6 +36,7 @@ const suites: readonly Suite[] = [
   { name: "direct", paths: ["tests/direct"], needsRoot: true, isMeasured: true },
   { name: "netns", paths: ["tests/netns"], needsRoot: true, isMeasured: true },
   { name: "e2e", paths: ["tests/e2e"], needsRoot: true, isMeasured: false },
+  { name: "kubectl", paths: ["tests/kubectl"], needsRoot: true, isMeasured: false },
   { name: "docs", paths: ["tests/docs.test.ts"], needsRoot: true, isMeasured: false },
 ];
 
