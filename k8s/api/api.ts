@@ -4,6 +4,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
 import type { ObjectCheck } from "./kind.ts";
+import type { ReviewHandler, SubresourceHandler } from "./subresource.ts";
 import type { WatchLimits } from "./watch-hub.ts";
 
 /** Who asks, as its program authenticated it. */
@@ -26,6 +27,10 @@ export interface ApiOptions {
   readonly definitions?: readonly Draft<KubeObject>[];
   /** What objects must keep to beyond their schemas, by the name of their definition. */
   readonly checks?: Readonly<Record<string, ObjectCheck>>;
+  /** What acts on objects without being stored. Default none. */
+  readonly subresources?: readonly SubresourceHandler[];
+  /** Resources that only answer a `create`. Default none. */
+  readonly reviews?: readonly ReviewHandler[];
   /** Default those of watch-hub. */
   readonly watchLimits?: WatchLimits;
   readonly clock: Clock;

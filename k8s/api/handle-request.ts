@@ -5,7 +5,7 @@ import { errorText } from "#host/mesh-error.ts";
 import type { User } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
 import { authorize, mayDiscover } from "./authorize.ts";
-import { discover } from "./discovery.ts";
+import { discover } from "./discovery/discover.ts";
 import { selectedName } from "./field-selector.ts";
 import { answerObjectRequest } from "./object-routes.ts";
 import { selectors } from "./query-options.ts";
@@ -21,6 +21,7 @@ import {
 import { type OtherRequest, parseRequest, type ResourceRequest } from "./request-path.ts";
 import { resolveTarget } from "./resolve-target.ts";
 import { isSecretNamed } from "./secret-names.ts";
+import { answerSubresource, findReview, findSubresource } from "./subresource.ts";
 
 /** Paths that say only that we live: open to all, as in Kubernetes. */
 const healthPaths = new Set(["/healthz", "/livez", "/readyz"]);
@@ -63,13 +64,21 @@ async function answer(context: ApiContext, request: Request, user: User | undefi
   if (!accepts(request)) throw notAcceptable();
   if (parsed.kind === "other") return answerOther(context, parsed, user);
   checkMay(context, { request: parsed, user, url });
+  const review = findReview(context.reviews, parsed);
+  if (review !== undefined) {
+    return review.handle({ request, url, namespace: parsed.namespace, user, context });
+  }
   const target = resolveTarget(context.registry, parsed);
+  const subresource = findSubresource(context.subresources, parsed);
+  if (subresource !== undefined) {
+    return answerSubresource(subresource, { request, url, parsed, target, user, context });
+  }
   return answerObjectRequest(context, { request, url, parsed, target });
 }
 
 function answerOther(context: ApiContext, parsed: OtherRequest, user: User): Response {
   if (!mayDiscover(user)) throw forbiddenPath(user, { pathname: parsed.path });
-  const answered = discover(context.registry.all(), parsed.path);
+  const answered = discover({ ...context, kinds: context.registry.all() }, parsed.path);
   if (answered === undefined) throw noSuchPath();
   return Response.json(answered);
 }

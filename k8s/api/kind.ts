@@ -1,4 +1,5 @@
 /** What the API knows of a kind: its names, its versions, and the rules its objects keep. Built-in kinds and those of CustomResourceDefinitions alike. */
+import { isJsonObject, type JsonObject } from "./json.ts";
 import type { FieldFault } from "./refusal.ts";
 import type { Transaction } from "./object-store.ts";
 import type { WorkingObject } from "./working-object.ts";
@@ -29,7 +30,7 @@ export interface PrinterColumn {
   readonly format?: string;
   readonly priority?: number;
   /** Instead of the path, for built-in kinds. */
-  readonly cell?: (object: WorkingObject) => unknown;
+  readonly cell?: (object: WorkingObject, nowMs: number) => unknown;
 }
 
 /** One served version of a kind. */
@@ -40,6 +41,16 @@ export interface KindVersion {
   readonly columns?: readonly PrinterColumn[];
   /** Clients are warned with this text. */
   readonly deprecation?: string;
+}
+
+/** Where an object says how many of something it wants and has, for the `scale` subresource. */
+export interface ScalePaths {
+  /** `.spec.replicas`. */
+  readonly specReplicas: string;
+  /** `.status.replicas`. */
+  readonly statusReplicas: string;
+  /** `.status.selector` for defined kinds; for built-in ones the LabelSelector at `.spec.selector`. */
+  readonly labelSelector?: string;
 }
 
 /** What a rule may look at and do. */
@@ -87,8 +98,10 @@ export interface KindDefinition {
   readonly storageVersion: string;
   /** Whether a CustomResourceDefinition made it. */
   readonly isCustom: boolean;
-  readonly nameForm: "subdomain" | "label" | "label-1035";
+  readonly nameForm: "subdomain" | "label" | "label-1035" | "path-segment";
   readonly hasStatus: boolean;
+  /** Present: it has a `scale` subresource. */
+  readonly scale?: ScalePaths;
   /** Whether `metadata.generation` is counted. */
   readonly countsGeneration: boolean;
   /** Whether an update must name the version it replaces. */
@@ -101,6 +114,15 @@ export interface KindDefinition {
 /** `functions.lambient.dev`: names a kind in the registry. */
 export function kindKey(group: string, resource: string): string {
   return `${resource}.${group}`;
+}
+
+/**
+ * The structural schema of a version of a kind, `metadata` left out; `x-kubernetes-list-type`, `-list-map-keys`,
+ * `-map-type`, `-patch-strategy` and `-patch-merge-key` say how its parts merge. Undefined: nothing is known.
+ */
+export function schemaOf(kind: KindDefinition, version: string): JsonObject | undefined {
+  const declared = findVersion(kind, version)?.schema?.declared;
+  return isJsonObject(declared) ? declared : undefined;
 }
 
 /** One version of a kind, when it is served. */

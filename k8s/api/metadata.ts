@@ -9,11 +9,12 @@ import type { WorkingMeta, WorkingObject } from "./working-object.ts";
 const annotationsBytesMax = 256 * 1024;
 
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-const nameLengthMax = { subdomain: 253, label: 63, "label-1035": 63 } as const;
+const nameLengthMax = { subdomain: 253, label: 63, "label-1035": 63, "path-segment": 253 } as const;
 const namePattern = {
   subdomain: /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/,
   label: /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/,
   "label-1035": /^[a-z](?:[-a-z0-9]*[a-z0-9])?$/,
+  "path-segment": /^(?!\.{1,2}$)[^/%]+$/,
 } as const;
 const nameRule = {
   subdomain:
@@ -22,6 +23,7 @@ const nameRule = {
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
   "label-1035":
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+  "path-segment": "may not be '.' or '..' nor contain '/' or '%'",
 } as const;
 
 /** A name from its stem: five characters more, none of which make words. */

@@ -48,6 +48,8 @@ export function openApi(options: ApiOptions): Api {
     nowMs,
     clock: options.clock,
     log: options.log,
+    subresources: options.subresources ?? [],
+    reviews: options.reviews ?? [],
     random: options.random,
     newUid: () => crypto.randomUUID(),
   };

@@ -40,7 +40,7 @@ export function parseRequest(method: string, url: URL): ResourceRequest | OtherR
   const at = resourceAt(parts);
   if (at === undefined) return method === "GET" || method === "HEAD" ? { kind: "other", path } : undefined;
   const isWatch = isTrue(url.searchParams.get("watch"));
-  const verb = verbOf(method, at.name !== "", isWatch);
+  const verb = verbOf(method, at, isWatch);
   return verb === undefined ? undefined : { kind: "resource", verb, ...at };
 }
 
@@ -74,9 +74,10 @@ function isNamespacePath(group: string, [first, , third]: readonly string[]): bo
   return group !== "" || !namespaceParts.has(third);
 }
 
-function verbOf(method: string, hasName: boolean, isWatch: boolean): Verb | undefined {
+function verbOf(method: string, at: Place, isWatch: boolean): Verb | undefined {
   if (isWatch && (method === "GET" || method === "HEAD")) return "watch";
-  return (hasName ? objectVerbs : collectionVerbs).get(method);
+  if (method === "POST" && at.subresource !== "") return "create";
+  return (at.name === "" ? collectionVerbs : objectVerbs).get(method);
 }
 
 const objectVerbs: ReadonlyMap<string, Verb> = new Map([

@@ -61,7 +61,7 @@ function definitionOf(column: PrinterColumn): unknown {
 }
 
 function cellOf(column: PrinterColumn, object: WorkingObject, nowMs: number): unknown {
-  if (column.cell !== undefined) return column.cell(object);
+  if (column.cell !== undefined) return column.cell(object, nowMs);
   const path = parseJsonPath(column.jsonPath);
   const values = path.ok ? findByPath(object, path.value) : [];
   const [first] = values;

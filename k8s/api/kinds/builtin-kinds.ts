@@ -1,4 +1,5 @@
 /** The kinds that are always there. A kind whose controller does not exist is not among them, so that nobody waits for it. */
+import { builtinKind } from "./builtin-kind.ts";
 import type { ClusterAddresses } from "./cluster-address.ts";
 import {
   configMapColumns,
@@ -17,10 +18,15 @@ import {
   serviceAccountSchema,
   serviceSchema,
 } from "./core-schemas.ts";
-import type { JsonObject } from "../json.ts";
-import type { KindDefinition, KindRules, PrinterColumn } from "../kind.ts";
+import type { KindDefinition } from "../kind.ts";
+import { eventKind } from "./event.ts";
+import { leaseKind } from "./lease.ts";
+import { nodeKind } from "./node.ts";
+import { podKind } from "./pod.ts";
+import { rbacKinds } from "./rbac.ts";
 import { serviceRules } from "./service-rules.ts";
-import { structuralSchema } from "../structural-schema.ts";
+import { webhookConfigurationKinds } from "./webhook-configurations.ts";
+import { daemonSetKind, deploymentKind, jobKind, replicaSetKind, statefulSetKind } from "./workloads.ts";
 
 /** What the built-in kinds depend on. */
 export interface BuiltinKindOptions {
@@ -32,7 +38,7 @@ export interface BuiltinKindOptions {
 /** The built-in kinds, without CustomResourceDefinitions. */
 export function builtinKinds(options: BuiltinKindOptions): readonly KindDefinition[] {
   return [
-    coreKind({
+    builtinKind({
       names: ["namespaces", "namespace", "Namespace"],
       shortNames: ["ns"],
       schema: namespaceSchema,
@@ -40,7 +46,7 @@ export function builtinKinds(options: BuiltinKindOptions): readonly KindDefiniti
       rules: namespaceRules(options.keptNamespaces),
       more: { namespaced: false, nameForm: "label", hasStatus: true },
     }),
-    coreKind({
+    builtinKind({
       names: ["services", "service", "Service"],
       shortNames: ["svc"],
       categories: ["all"],
@@ -49,62 +55,42 @@ export function builtinKinds(options: BuiltinKindOptions): readonly KindDefiniti
       rules: serviceRules(options.addresses),
       more: { nameForm: "label-1035", hasStatus: true },
     }),
-    coreKind({
+    builtinKind({
       names: ["secrets", "secret", "Secret"],
       schema: secretSchema,
       columns: secretColumns,
       rules: secretRules,
     }),
-    coreKind({
+    builtinKind({
       names: ["configmaps", "configmap", "ConfigMap"],
       shortNames: ["cm"],
       schema: configMapSchema,
       columns: configMapColumns,
       rules: configMapRules,
     }),
-    coreKind({
+    builtinKind({
       names: ["serviceaccounts", "serviceaccount", "ServiceAccount"],
       shortNames: ["sa"],
       schema: serviceAccountSchema,
       columns: serviceAccountColumns,
     }),
-    coreKind({
+    builtinKind({
       names: ["endpointslices", "endpointslice", "EndpointSlice"],
       schema: endpointSliceSchema,
       columns: endpointSliceColumns,
-      more: { group: "discovery.k8s.io", countsGeneration: true },
+      group: "discovery.k8s.io",
+      more: { countsGeneration: true },
     }),
+    podKind,
+    nodeKind,
+    eventKind,
+    deploymentKind,
+    replicaSetKind,
+    statefulSetKind,
+    daemonSetKind,
+    jobKind,
+    leaseKind,
+    ...rbacKinds,
+    ...webhookConfigurationKinds,
   ];
-}
-
-function coreKind(given: {
-  readonly names: readonly [resource: string, singular: string, kind: string];
-  readonly shortNames?: readonly string[];
-  readonly categories?: readonly string[];
-  readonly schema: JsonObject;
-  readonly columns: readonly PrinterColumn[];
-  readonly rules?: KindRules;
-  readonly more?: Partial<KindDefinition>;
-}): KindDefinition {
-  const [resource, singular, kind] = given.names;
-  return {
-    group: "",
-    resource,
-    singular,
-    kind,
-    listKind: `${kind}List`,
-    shortNames: given.shortNames ?? [],
-    categories: given.categories ?? [],
-    namespaced: true,
-    versions: [{ name: "v1", schema: structuralSchema(given.schema), columns: given.columns }],
-    storageVersion: "v1",
-    isCustom: false,
-    nameForm: "subdomain",
-    hasStatus: false,
-    countsGeneration: false,
-    needsVersion: false,
-    unknownFields: "Warn",
-    rules: given.rules ?? {},
-    ...given.more,
-  };
 }

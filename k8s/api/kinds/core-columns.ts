@@ -2,12 +2,7 @@
 import { arrayOr, objectOr, textOr } from "../json.ts";
 import type { PrinterColumn } from "../kind.ts";
 import { countOf, portsText } from "../table.ts";
-
-const age: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
-
-function text(name: string, jsonPath: string): PrinterColumn {
-  return { name, type: "string", jsonPath };
-}
+import { age, text } from "./columns.ts";
 
 /** v1 Namespace. */
 export const namespaceColumns: readonly PrinterColumn[] = [text("Status", ".status.phase"), age];

@@ -3,7 +3,13 @@ import { type AddressRefusal, type ClusterAddresses, isRefusal } from "./cluster
 import { arrayOr, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
 import type { KindRules } from "../kind.ts";
 import type { Transaction } from "../object-store.ts";
-import { type FieldFault, forbiddenField, invalidValue, requiredValue, unsupportedValue } from "../refusal.ts";
+import {
+  type FieldFault,
+  forbiddenField,
+  invalidValue,
+  requiredValue,
+  unsupportedValue,
+} from "../refusal.ts";
 import type { WorkingObject } from "../working-object.ts";
 
 /** Types that something here acts upon: a LoadBalancer nobody balances would wait for ever. */
