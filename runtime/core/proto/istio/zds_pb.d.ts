@@ -55,6 +55,8 @@ export declare type WorkloadInfo = Message<"istio.workload.zds.WorkloadInfo"> & 
 export declare const WorkloadInfoSchema: GenMessage<WorkloadInfo>;
 
 /**
+ * Carries the Pod's network namespace; with `lambient_pod` its capture map as well.
+ *
  * @generated from message istio.workload.zds.AddWorkload
  */
 export declare type AddWorkload = Message<"istio.workload.zds.AddWorkload"> & {
@@ -67,6 +69,11 @@ export declare type AddWorkload = Message<"istio.workload.zds.AddWorkload"> & {
    * @generated from field: istio.workload.zds.WorkloadInfo workload_info = 2;
    */
   workloadInfo?: WorkloadInfo | undefined;
+
+  /**
+   * @generated from field: istio.workload.zds.LambientPod lambient_pod = 1000;
+   */
+  lambientPod?: LambientPod | undefined;
 };
 
 /**
@@ -74,6 +81,54 @@ export declare type AddWorkload = Message<"istio.workload.zds.AddWorkload"> & {
  * Use `create(AddWorkloadSchema)` to create a new message.
  */
 export declare const AddWorkloadSchema: GenMessage<AddWorkload>;
+
+/**
+ * What our own node tells of a Pod, so that nothing of it waits for discovery.
+ *
+ * @generated from message istio.workload.zds.LambientPod
+ */
+export declare type LambientPod = Message<"istio.workload.zds.LambientPod"> & {
+  /**
+   * The Pod's address, 4 or 16 bytes.
+   *
+   * @generated from field: bytes address = 1;
+   */
+  address: Uint8Array;
+
+  /**
+   * The address its resolver asks, 4 or 16 bytes.
+   *
+   * @generated from field: bytes nameserver = 2;
+   */
+  nameserver: Uint8Array;
+
+  /**
+   * "<namespace>/<name>" of every applicable policy, global and namespace ones included. Inbound opens once all are held.
+   *
+   * @generated from field: repeated string authorization_policies = 3;
+   */
+  authorizationPolicies: string[];
+
+  /**
+   * Whether connections to the Pod are captured too: false for Pods that take theirs as they come.
+   *
+   * @generated from field: bool captures_inbound = 4;
+   */
+  capturesInbound: boolean;
+
+  /**
+   * Whether the Pod's name queries are answered by the mesh.
+   *
+   * @generated from field: bool captures_dns = 5;
+   */
+  capturesDns: boolean;
+};
+
+/**
+ * Describes the message istio.workload.zds.LambientPod.
+ * Use `create(LambientPodSchema)` to create a new message.
+ */
+export declare const LambientPodSchema: GenMessage<LambientPod>;
 
 /**
  * @generated from message istio.workload.zds.KeepWorkload
@@ -99,6 +154,13 @@ export declare type DelWorkload = Message<"istio.workload.zds.DelWorkload"> & {
    * @generated from field: string uid = 2;
    */
   uid: string;
+
+  /**
+   * The workload leaves the mesh alive: its open connections go on until they end. Answered at once.
+   *
+   * @generated from field: bool drain = 1000;
+   */
+  drain: boolean;
 };
 
 /**

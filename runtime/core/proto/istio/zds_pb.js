@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
  * Describes the file istio/zds.proto.
  */
 export const file_istio_zds = /*@__PURE__*/
-  fileDesc("Cg9pc3Rpby96ZHMucHJvdG8SEmlzdGlvLndvcmtsb2FkLnpkcyI4CghaZHNIZWxsbxIsCgd2ZXJzaW9uGAEgASgOMhsuaXN0aW8ud29ya2xvYWQuemRzLlZlcnNpb24iSAoMV29ya2xvYWRJbmZvEgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgDIAEoCSJTCgtBZGRXb3JrbG9hZBILCgN1aWQYASABKAkSNwoNd29ya2xvYWRfaW5mbxgCIAEoCzIgLmlzdGlvLndvcmtsb2FkLnpkcy5Xb3JrbG9hZEluZm8iGwoMS2VlcFdvcmtsb2FkEgsKA3VpZBgBIAEoCSIaCgtEZWxXb3JrbG9hZBILCgN1aWQYAiABKAkiDgoMU25hcHNob3RTZW50IjsKB1ByZXBhcmUSCwoDdWlkGAEgASgJEg8KB2FkZHJlc3MYAiABKAwSEgoKbmFtZXNlcnZlchgDIAEoDCJzCgZBc3NpZ24SCwoDdWlkGAEgASgJEhAKCHJldmlzaW9uGAIgASgJEhEKCW5hbWVzcGFjZRgDIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYBCABKAkSHgoWYXV0aG9yaXphdGlvbl9wb2xpY2llcxgFIAMoCSLJAgoPV29ya2xvYWRSZXF1ZXN0Ei4KA2FkZBgBIAEoCzIfLmlzdGlvLndvcmtsb2FkLnpkcy5BZGRXb3JrbG9hZEgAEi4KA2RlbBgCIAEoCzIfLmlzdGlvLndvcmtsb2FkLnpkcy5EZWxXb3JrbG9hZEgAEjkKDXNuYXBzaG90X3NlbnQYAyABKAsyIC5pc3Rpby53b3JrbG9hZC56ZHMuU25hcHNob3RTZW50SAASMAoEa2VlcBgFIAEoCzIgLmlzdGlvLndvcmtsb2FkLnpkcy5LZWVwV29ya2xvYWRIABIvCgdwcmVwYXJlGOkHIAEoCzIbLmlzdGlvLndvcmtsb2FkLnpkcy5QcmVwYXJlSAASLQoGYXNzaWduGOoHIAEoCzIaLmlzdGlvLndvcmtsb2FkLnpkcy5Bc3NpZ25IAEIJCgdwYXlsb2FkIhQKA0FjaxINCgVlcnJvchgBIAEoCSJFChBXb3JrbG9hZFJlc3BvbnNlEiYKA2FjaxgBIAEoCzIXLmlzdGlvLndvcmtsb2FkLnpkcy5BY2tIAEIJCgdwYXlsb2FkKh8KB1ZlcnNpb24SDAoITk9UX1VTRUQQABIGCgJWMRABYgZwcm90bzM");
+  fileDesc("Cg9pc3Rpby96ZHMucHJvdG8SEmlzdGlvLndvcmtsb2FkLnpkcyI4CghaZHNIZWxsbxIsCgd2ZXJzaW9uGAEgASgOMhsuaXN0aW8ud29ya2xvYWQuemRzLlZlcnNpb24iSAoMV29ya2xvYWRJbmZvEgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgDIAEoCSKLAQoLQWRkV29ya2xvYWQSCwoDdWlkGAEgASgJEjcKDXdvcmtsb2FkX2luZm8YAiABKAsyIC5pc3Rpby53b3JrbG9hZC56ZHMuV29ya2xvYWRJbmZvEjYKDGxhbWJpZW50X3BvZBjoByABKAsyHy5pc3Rpby53b3JrbG9hZC56ZHMuTGFtYmllbnRQb2QiggEKC0xhbWJpZW50UG9kEg8KB2FkZHJlc3MYASABKAwSEgoKbmFtZXNlcnZlchgCIAEoDBIeChZhdXRob3JpemF0aW9uX3BvbGljaWVzGAMgAygJEhgKEGNhcHR1cmVzX2luYm91bmQYBCABKAgSFAoMY2FwdHVyZXNfZG5zGAUgASgIIhsKDEtlZXBXb3JrbG9hZBILCgN1aWQYASABKAkiKgoLRGVsV29ya2xvYWQSCwoDdWlkGAIgASgJEg4KBWRyYWluGOgHIAEoCCIOCgxTbmFwc2hvdFNlbnQiOwoHUHJlcGFyZRILCgN1aWQYASABKAkSDwoHYWRkcmVzcxgCIAEoDBISCgpuYW1lc2VydmVyGAMgASgMInMKBkFzc2lnbhILCgN1aWQYASABKAkSEAoIcmV2aXNpb24YAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEhcKD3NlcnZpY2VfYWNjb3VudBgEIAEoCRIeChZhdXRob3JpemF0aW9uX3BvbGljaWVzGAUgAygJIskCCg9Xb3JrbG9hZFJlcXVlc3QSLgoDYWRkGAEgASgLMh8uaXN0aW8ud29ya2xvYWQuemRzLkFkZFdvcmtsb2FkSAASLgoDZGVsGAIgASgLMh8uaXN0aW8ud29ya2xvYWQuemRzLkRlbFdvcmtsb2FkSAASOQoNc25hcHNob3Rfc2VudBgDIAEoCzIgLmlzdGlvLndvcmtsb2FkLnpkcy5TbmFwc2hvdFNlbnRIABIwCgRrZWVwGAUgASgLMiAuaXN0aW8ud29ya2xvYWQuemRzLktlZXBXb3JrbG9hZEgAEi8KB3ByZXBhcmUY6QcgASgLMhsuaXN0aW8ud29ya2xvYWQuemRzLlByZXBhcmVIABItCgZhc3NpZ24Y6gcgASgLMhouaXN0aW8ud29ya2xvYWQuemRzLkFzc2lnbkgAQgkKB3BheWxvYWQiFAoDQWNrEg0KBWVycm9yGAEgASgJIkUKEFdvcmtsb2FkUmVzcG9uc2USJgoDYWNrGAEgASgLMhcuaXN0aW8ud29ya2xvYWQuemRzLkFja0gAQgkKB3BheWxvYWQqHwoHVmVyc2lvbhIMCghOT1RfVVNFRBAAEgYKAlYxEAFiBnByb3RvMw");
 
 /**
  * Describes the message istio.workload.zds.ZdsHello.
@@ -34,60 +34,67 @@ export const AddWorkloadSchema = /*@__PURE__*/
   messageDesc(file_istio_zds, 2);
 
 /**
+ * Describes the message istio.workload.zds.LambientPod.
+ * Use `create(LambientPodSchema)` to create a new message.
+ */
+export const LambientPodSchema = /*@__PURE__*/
+  messageDesc(file_istio_zds, 3);
+
+/**
  * Describes the message istio.workload.zds.KeepWorkload.
  * Use `create(KeepWorkloadSchema)` to create a new message.
  */
 export const KeepWorkloadSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 3);
+  messageDesc(file_istio_zds, 4);
 
 /**
  * Describes the message istio.workload.zds.DelWorkload.
  * Use `create(DelWorkloadSchema)` to create a new message.
  */
 export const DelWorkloadSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 4);
+  messageDesc(file_istio_zds, 5);
 
 /**
  * Describes the message istio.workload.zds.SnapshotSent.
  * Use `create(SnapshotSentSchema)` to create a new message.
  */
 export const SnapshotSentSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 5);
+  messageDesc(file_istio_zds, 6);
 
 /**
  * Describes the message istio.workload.zds.Prepare.
  * Use `create(PrepareSchema)` to create a new message.
  */
 export const PrepareSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 6);
+  messageDesc(file_istio_zds, 7);
 
 /**
  * Describes the message istio.workload.zds.Assign.
  * Use `create(AssignSchema)` to create a new message.
  */
 export const AssignSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 7);
+  messageDesc(file_istio_zds, 8);
 
 /**
  * Describes the message istio.workload.zds.WorkloadRequest.
  * Use `create(WorkloadRequestSchema)` to create a new message.
  */
 export const WorkloadRequestSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 8);
+  messageDesc(file_istio_zds, 9);
 
 /**
  * Describes the message istio.workload.zds.Ack.
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 9);
+  messageDesc(file_istio_zds, 10);
 
 /**
  * Describes the message istio.workload.zds.WorkloadResponse.
  * Use `create(WorkloadResponseSchema)` to create a new message.
  */
 export const WorkloadResponseSchema = /*@__PURE__*/
-  messageDesc(file_istio_zds, 10);
+  messageDesc(file_istio_zds, 11);
 
 /**
  * Describes the enum istio.workload.zds.Version.
