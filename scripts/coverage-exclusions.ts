@@ -132,7 +132,6 @@ export const exclusions: readonly Exclusion[] = [
       "runtime/cli/trace/trace.ts",
     ],
   },
-  { test: "tests/e2e/trace.test.ts", files: ["k8s/control-plane/spans/serve-spans.ts"] },
   {
     test: "tests/e2e/supervisor.test.ts",
     files: [

@@ -91,7 +91,7 @@ async function openStores({ config, log }: Base): Promise<Stores> {
     log,
   });
   await ensureGatewayClass(api.client);
-  const spans = openSpanStore(join(config.dataDir, "spans.sqlite"), config.spansMax);
+  const spans = openSpanStore(join(config.dataDir, "spans.sqlite"), { spansMax: config.spansMax });
   return {
     api,
     bundles: openBundleStore({ folder: join(config.dataDir, "bundles") }),

@@ -21,13 +21,19 @@ const programs: ReadonlySet<string> = new Set<Program>([
   "admin",
 ]);
 const subjectPrefix = "system:lambient:";
-const verifiedMax = 64;
+/** A mesh has six tokens; a supervisor that starts again makes six others. */
+const defaultVerifiedMax = 64;
 
 /**
  * Verifies against `<run-dir>/token-key.pem`. A verified token is remembered, with its expiry, as a signature costs
- * 0.1 ms and every request carries one; the key is read again for each token not seen before.
+ * 0.1 ms and every request carries one; the key is read again for each token not seen before. When more than
+ * `verifiedMax` are remembered all are forgotten, and verified again as they come.
  */
-export function openAuthenticator(keyFile: string, nowMs: () => number): Authenticator {
+export function openAuthenticator(
+  keyFile: string,
+  nowMs: () => number,
+  verifiedMax: number = defaultVerifiedMax,
+): Authenticator {
   const verified = new Map<string, { readonly program: Program; readonly expiresAtMs: number }>();
   return {
     async programOf(authorization) {

@@ -4,7 +4,7 @@ import { DeltaDiscoveryRequestSchema, type DeltaDiscoveryResponse } from "#core/
 import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
 import { RevisionTemplateSchema } from "#core/proto/lambient/discovery_pb.js";
 import { typeUrlOf } from "#host/discovery/watched-type.ts";
-import { AdsSession } from "./ads-session.ts";
+import { AdsSession, type AdsTransport } from "./ads-session.ts";
 import { ResourceSet } from "./resource-set.ts";
 
 const typeUrl = typeUrlOf(AuthorizationSchema);
@@ -12,6 +12,10 @@ const template = (...authorizationPolicies: string[]) =>
   create(RevisionTemplateSchema, { authorizationPolicies });
 
 function rig(...names: string[]) {
+  return rigWith({}, ...names);
+}
+
+function rigWith(limits: { readonly namesMax?: number }, ...names: string[]) {
   const resources = new ResourceSet();
   const set = (...all: string[]): void => {
     const messages = all.map((text) => {
@@ -25,16 +29,17 @@ function rig(...names: string[]) {
   const refusals: string[] = [];
   const state = { takes: true };
   const versions = new Map<string, string>();
-  const session = new AdsSession(resources, {
+  const transport: AdsTransport = {
     send(response: DeltaDiscoveryResponse) {
       sent.push(`+${response.resources.map(({ name }) => name).join()} -${response.removedResources.join()}`);
       for (const { name, version } of response.resources) versions.set(name, version);
       return state.takes;
     },
     onRefusal: (_, message) => void refusals.push(message),
-  });
+  };
+  const session = new AdsSession(resources, transport, limits.namesMax);
   resources.onChange((change) => session.note(change));
-  const receive = (init: MessageInitShape<typeof DeltaDiscoveryRequestSchema> = {}): void =>
+  const receive = (init: MessageInitShape<typeof DeltaDiscoveryRequestSchema> = {}): string | undefined =>
     session.receive(create(DeltaDiscoveryRequestSchema, { typeUrl, ...init }));
   return { session, set, sent, refusals, state, versions, receive };
 }
@@ -153,4 +158,33 @@ test("a refusal is told, and does not make the resource be sent again", () => {
   receive({ responseNonce: "1", errorDetail: { code: 3, message: "a: bad" } });
   session.flush();
   expect([sent, refusals]).toEqual([["+a -"], ["a: bad"]]);
+});
+
+test.each<[string, MessageInitShape<typeof DeltaDiscoveryRequestSchema>[]]>([
+  ["asked for at once", [{ resourceNamesSubscribe: ["a", "b", "c"] }]],
+  [
+    "asked for one after the other",
+    [{ resourceNamesSubscribe: ["a", "b"] }, { resourceNamesSubscribe: ["c"] }],
+  ],
+  ["that the client brings", [{ initialResourceVersions: { a: "1", b: "1", c: "1" } }]],
+])("names beyond the bound, %s, end the stream", (_, requests) => {
+  const { sent, receive } = rigWith({ namesMax: 2 }, "a", "b", "c");
+  const refusals = requests.map((request) => receive(request));
+  expect(refusals.pop()).toBe(`Cannot follow more than 2 names of "${typeUrl}"; follow all of them by "*"`);
+  expect(refusals.every((refusal) => refusal === undefined)).toBe(true);
+  expect(sent.join()).not.toContain("c");
+});
+
+test("names up to the bound are followed, the same ones again and others in their place too, and all by the wildcard", () => {
+  const { session, set, sent, receive } = rigWith({ namesMax: 2 }, "a", "b", "c");
+  const requests = [
+    { resourceNamesSubscribe: ["a", "b"] },
+    { resourceNamesSubscribe: ["a", "b"] },
+    { resourceNamesSubscribe: ["c"], resourceNamesUnsubscribe: ["a"] },
+    { resourceNamesSubscribe: ["*"] },
+  ];
+  expect(requests.map((request) => receive(request))).toEqual(requests.map(() => undefined));
+  set("a!", "b!", "c!");
+  session.flush();
+  expect(sent).toEqual(["+a,b -", "+c -", "+a -", "+a,b,c -"]);
 });

@@ -16,8 +16,8 @@ import type { ResourceChange, ResourceSet, ServedResource } from "./resource-set
 
 /** Largest content of one response; more is sent in further ones. */
 const responseBytesMax = 32 << 20;
-/** Names that one stream may ask for in one type. */
-const namesMax = 100_000;
+/** Names that one stream may ask for, or bring versions of, in one type. */
+const defaultNamesMax = 100_000;
 
 /** What is referred to comes before what refers to it. */
 const typeOrder: readonly string[] = [
@@ -48,14 +48,16 @@ export interface AdsTransport {
 export class AdsSession {
   readonly #resources: ResourceSet;
   readonly #transport: AdsTransport;
+  readonly #namesMax: number;
   readonly #subscriptions = new Map<string, Subscription>();
   #nonce = 0;
   #taken = 0;
   #isBlocked = false;
 
-  constructor(resources: ResourceSet, transport: AdsTransport) {
+  constructor(resources: ResourceSet, transport: AdsTransport, namesMax: number = defaultNamesMax) {
     this.#resources = resources;
     this.#transport = transport;
+    this.#namesMax = namesMax;
   }
 
   /** Responses sent; each one's nonce is its number. */
@@ -73,16 +75,21 @@ export class AdsSession {
     return [...this.#subscriptions.values()].some(({ pending }) => pending.size > 0);
   }
 
-  /** Takes a request: the first of a type subscribes and is always answered, later ones change names or answer us. */
-  receive(request: DeltaDiscoveryRequest): void {
+  /**
+   * Takes a request: the first of a type subscribes and is always answered, later ones change names or answer us.
+   * @returns why the stream must end: a name that was left out instead would never be told of its changes
+   */
+  receive(request: DeltaDiscoveryRequest): string | undefined {
     const { typeUrl, responseNonce } = request;
     if (/^\d{1,15}$/.test(responseNonce)) this.#taken = Math.max(this.#taken, Number(responseNonce));
     if (request.errorDetail !== undefined) this.#transport.onRefusal(typeUrl, request.errorDetail.message);
     const known = this.#subscriptions.get(typeUrl);
     if (known === undefined) return this.#subscribe(request);
-    for (const name of request.resourceNamesSubscribe) this.#want(known, name);
+    for (const name of request.resourceNamesSubscribe) want(known, name);
     for (const name of request.resourceNamesUnsubscribe) unwant(known, name);
+    if (known.names.size > this.#namesMax) return this.#tooMany(typeUrl);
     if (request.resourceNamesSubscribe.length > 0) this.#send(typeUrl, known, request.resourceNamesSubscribe);
+    return undefined;
   }
 
   /** Notes what changed; `flush()` sends it. */
@@ -118,12 +125,18 @@ export class AdsSession {
     return [...this.#subscriptions].sort(([a], [b]) => typeOrder.indexOf(a) - typeOrder.indexOf(b));
   }
 
-  #subscribe(request: DeltaDiscoveryRequest): void {
+  #tooMany(typeUrl: string): string {
+    return `Cannot follow more than ${this.#namesMax} names of "${typeUrl.slice(0, 200)}"; follow all of them by "*"`;
+  }
+
+  #subscribe(request: DeltaDiscoveryRequest): string | undefined {
     const names = request.resourceNamesSubscribe.filter((name) => name !== "*");
+    const brought = Object.entries(request.initialResourceVersions);
+    if (Math.max(names.length, brought.length) > this.#namesMax) return this.#tooMany(request.typeUrl);
     const subscription: Subscription = {
       wildcard: names.length === 0 || names.length < request.resourceNamesSubscribe.length,
-      names: new Set(names.slice(0, namesMax)),
-      sent: new Map(Object.entries(request.initialResourceVersions)),
+      names: new Set(names),
+      sent: new Map(brought),
       pending: new Set(),
     };
     this.#subscriptions.set(request.typeUrl, subscription);
@@ -131,11 +144,7 @@ export class AdsSession {
     const asked = new Set([...there, ...subscription.names, ...subscription.sent.keys()]);
     // A first answer that holds nothing tells the client that there is nothing to wait for.
     this.#respond(request.typeUrl, this.#difference(request.typeUrl, subscription, asked, names));
-  }
-
-  #want(subscription: Subscription, name: string): void {
-    if (name === "*") subscription.wildcard = true;
-    else if (subscription.names.size < namesMax) subscription.names.add(name);
+    return undefined;
   }
 
   /** Names asked for anew are answered in any case: with the resource, or as removed when there is none. */
@@ -183,6 +192,11 @@ export class AdsSession {
       if (!this.#transport.send(response)) this.#isBlocked = true;
     }
   }
+}
+
+function want(subscription: Subscription, name: string): void {
+  if (name === "*") subscription.wildcard = true;
+  else subscription.names.add(name);
 }
 
 function unwant(subscription: Subscription, name: string): void {

@@ -72,6 +72,10 @@ function subscribe(stream: Stream): void {
   stream.write(create(DeltaDiscoveryRequestSchema, { typeUrl }));
 }
 
+function ask(stream: Stream, ...resourceNamesSubscribe: string[]): void {
+  stream.write(create(DeltaDiscoveryRequestSchema, { typeUrl, resourceNamesSubscribe }));
+}
+
 test("streams beyond the bound are refused, and room is made when one ends", async () => {
   const { connect, open } = await serve({ streamsMax: 1 });
   const first = connect();
@@ -85,6 +89,18 @@ test("streams beyond the bound are refused, and room is made when one ends", asy
   const answered = new Promise((resolve) => void third.stream.once("data", resolve));
   subscribe(third.stream);
   expect(await answered).toMatchObject({ typeUrl });
+});
+
+test("a stream that asks for more names than the bound is ended, and may come again with fewer", async () => {
+  const { connect, open } = await serve({ namesMax: 2 });
+  const greedy = connect();
+  ask(greedy.stream, "a", "b", "c");
+  expect(await greedy.failure).toContain("RESOURCE_EXHAUSTED: Cannot follow more than 2 names");
+  await waitUntil("its stream is over", () => open.streams === 0);
+  const modest = connect();
+  const answered = new Promise((resolve) => void modest.stream.once("data", resolve));
+  ask(modest.stream, "a", "b");
+  expect(await answered).toMatchObject({ removedResources: ["a", "b"] });
 });
 
 test("a program that follows what it may not is refused by name", async () => {

@@ -12,7 +12,7 @@ import {
   type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
 } from "#core/proto/envoy/discovery_pb.js";
-import { AdsSession } from "./ads-session.ts";
+import { AdsSession, type AdsTransport } from "./ads-session.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { ResourceSet } from "./resource-set.ts";
 
@@ -25,6 +25,8 @@ export interface AdsServiceOptions {
   readonly mayFollow: (program: string, typeUrl: string) => boolean;
   /** Streams at once; more are refused. Default 1024. */
   readonly streamsMax?: number;
+  /** Names of one type that a stream may ask for; a stream that asks for more is ended. Default 100000. */
+  readonly namesMax?: number;
   /** Learns how far each stream is. */
   readonly deliveries?: Deliveries;
   readonly onRefusal?: (program: string, typeUrl: string, message: string) => void;
@@ -77,10 +79,11 @@ function serveStream(call: Call, options: AdsServiceOptions): void {
 function followProgram(call: Call, program: string, options: AdsServiceOptions): void {
   let isOver = false;
   let isFlushing = false;
-  const session = new AdsSession(options.resources, {
+  const transport: AdsTransport = {
     send: (response) => !isOver && call.write(response),
     onRefusal: (typeUrl, message) => options.onRefusal?.(program, typeUrl, message),
-  });
+  };
+  const session = new AdsSession(options.resources, transport, options.namesMax);
   // One flush for all that changes in a turn: a policy and what it selects go out together, with no waiting beyond it.
   const flushSoon = (): void => {
     if (isFlushing) return;
@@ -102,16 +105,18 @@ function followProgram(call: Call, program: string, options: AdsServiceOptions):
     stop();
     leave?.();
   };
+  const end = (code: status, details: string): void => {
+    over();
+    refuse(call, code, details);
+  };
   call.on("drain", flushSoon);
   call.on("data", (request: DeltaDiscoveryRequest) => {
     if (isOver) return;
-    if (options.mayFollow(program, request.typeUrl)) {
-      session.receive(request);
-      options.deliveries?.advanced();
-      return;
-    }
-    over();
-    refuse(call, status.PERMISSION_DENIED, `${program} may not follow "${request.typeUrl.slice(0, 200)}"`);
+    if (!options.mayFollow(program, request.typeUrl))
+      return end(status.PERMISSION_DENIED, `${program} may not follow "${request.typeUrl.slice(0, 200)}"`);
+    const refusal = session.receive(request);
+    if (refusal !== undefined) return end(status.RESOURCE_EXHAUSTED, refusal);
+    options.deliveries?.advanced();
   });
   for (const event of ["close", "cancelled", "error"] as const) call.on(event, over);
   call.on("end", () => {

@@ -21,17 +21,27 @@ export interface RelatedSpan extends Span {
   readonly relation: Relation;
 }
 
-/** Linked traces that are followed. */
-const tracesMax = 64;
-const spansMax = 2000;
+/** How far a story goes; what lies beyond is left out. */
+export interface StoryLimits {
+  /** Traces, the one asked for included. */
+  readonly tracesMax: number;
+  readonly spansMax: number;
+}
+
+const defaultStoryLimits: StoryLimits = { tracesMax: 64, spansMax: 2000 };
 
 /** Collects the story by the spans' start; empty when the trace is not known. */
-export function followLinks(store: SpanStore, traceId: string): readonly RelatedSpan[] {
+export function followLinks(
+  store: SpanStore,
+  traceId: string,
+  { tracesMax, spansMax }: StoryLimits = defaultStoryLimits,
+): readonly RelatedSpan[] {
   const story: RelatedSpan[] = store.ofTrace(traceId).map((each) => related(each, "own"));
   const linking = store.linkingTo(traceId).filter(({ span }) => span.traceId !== traceId);
   const seen = new Set([traceId]);
   const queue = story.flatMap(({ links }) => links.map((link) => link.traceId));
-  for (let next = queue.shift(); next !== undefined && seen.size < tracesMax; next = queue.shift()) {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    if (seen.size >= tracesMax || story.length >= spansMax) break;
     if (seen.has(next)) continue;
     seen.add(next);
     for (const each of store.ofTrace(next)) {
@@ -43,7 +53,8 @@ export function followLinks(store: SpanStore, traceId: string): readonly Related
   for (const each of linking) {
     if (!known.has(`${each.span.traceId}/${each.span.spanId}`)) story.push(related(each, "linking"));
   }
-  return story.sort((a, b) => a.startMs - b.startMs).slice(0, spansMax);
+  // Cut before it is sorted: the trace's own spans stay, however early others began.
+  return story.slice(0, spansMax).sort((a, b) => a.startMs - b.startMs);
 }
 
 function related({ resource, span }: ResourceSpan, relation: Relation): RelatedSpan {

@@ -7,21 +7,29 @@ import { followLinks } from "./follow-links.ts";
 import type { SpanStore } from "./span-store.ts";
 
 /** Largest batch taken. */
-const batchBytesMax = 8 << 20;
-const tracesMax = 1000;
+const defaultBatchBytesMax = 8 << 20;
+/** Traces listed at once. */
+const defaultTracesMax = 1000;
 
 /** Takes one batch. */
-export async function takeSpans(store: SpanStore, request: Request): Promise<Response> {
+export async function takeSpans(
+  store: SpanStore,
+  request: Request,
+  batchBytesMax: number = defaultBatchBytesMax,
+): Promise<Response> {
   if (request.method !== "POST")
     return refusal(405, "MethodNotAllowed", `Cannot ${request.method} spans: only POST is served`);
-  const body = await request.text();
-  if (body.length > batchBytesMax)
+  // What is announced as too large is not read; what is not announced is bounded by the server.
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  const body = announced > batchBytesMax ? undefined : await request.bytes();
+  const bytes = body?.length ?? announced;
+  if (body === undefined || bytes > batchBytesMax)
     return refusal(
       413,
       "RequestEntityTooLarge",
-      `Cannot take spans of ${body.length} bytes: at most ${batchBytesMax}`,
+      `Cannot take spans of ${bytes} bytes: at most ${batchBytesMax}; send them in smaller batches`,
     );
-  const value = parseJson(body);
+  const value = parseJson(new TextDecoder().decode(body));
   if (!value.ok) return refusal(400, "BadRequest", value.error);
   const spans = readOtlpTraces(value.value);
   if (!spans.ok) return refusal(400, "BadRequest", spans.error);
@@ -30,7 +38,7 @@ export async function takeSpans(store: SpanStore, request: Request): Promise<Res
 }
 
 /** Lists traces, latest first: `?limit=`, `?service=`, `?sinceMs=`. */
-export function listTraces(store: SpanStore, url: URL): Response {
+export function listTraces(store: SpanStore, url: URL, tracesMax: number = defaultTracesMax): Response {
   const limit = readNumber(url, "limit") ?? 20;
   const sinceMs = readNumber(url, "sinceMs");
   if (!(limit >= 1 && limit <= tracesMax) || Number.isNaN(sinceMs ?? 0))

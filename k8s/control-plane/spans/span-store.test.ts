@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatOtlpTraces, readOtlpTraces } from "#core/telemetry/span-otlp.ts";
+import { formatOtlpTraces, readOtlpTraces, type ResourceSpan } from "#core/telemetry/span-otlp.ts";
 import type { Span } from "#core/telemetry/span.ts";
 import { followLinks } from "./follow-links.ts";
 import { openSpanStore } from "./span-store.ts";
@@ -35,6 +35,10 @@ const linkTo = (trace: string, number: string) => ({ traceId: id(trace, 32), spa
 const by = (service: string, ...spans: Span[]) =>
   spans.map((each) => ({ resource: { service, instance: "i", attributes: {} }, span: each }));
 
+const linked = (number: string) => ({ links: [linkTo("a", "1")], startMs: Number(number) });
+
+const starts = (found: readonly ResourceSpan[]): number[] => found.map((each) => each.span.startMs);
+
 test("spans survive the store being closed, and a span told again replaces itself", () => {
   const folder = mkdtempSync(join(tmpdir(), "lambient-spans-"));
   folders.push(folder);
@@ -52,7 +56,7 @@ test("spans survive the store being closed, and a span told again replaces itsel
 });
 
 test("the number of spans is bounded: the oldest go, links with them", () => {
-  const store = openSpanStore(":memory:", 10);
+  const store = openSpanStore(":memory:", { spansMax: 10 });
   for (let i = 1; i <= 11; i++) {
     const link = { traceId: id("f", 32), spanId: id("f", 16) };
     store.add(
@@ -62,6 +66,38 @@ test("the number of spans is bounded: the oldest go, links with them", () => {
   expect(store.count).toBe(9);
   expect(store.ofTrace(id("a", 32)).map((each) => each.span.startMs)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11]);
   expect(store.linkingTo(id("f", 32))).toHaveLength(9);
+});
+
+test("of a trace with too many spans the earliest are told, and of those that link it the latest; others are whole", () => {
+  const store = openSpanStore(":memory:", { traceSpansMax: 3 });
+  const numbers = ["5", "3", "1", "4", "2"];
+  store.add(by("edge", ...numbers.map((number) => span("a", number))));
+  store.add(by("edge", ...numbers.map((number) => span("b", number, linked(number)))));
+  store.add(by("edge", ...["7", "8", "9"].map((number) => span("c", number))));
+  expect(starts(store.ofTrace(id("a", 32)))).toEqual([1, 2, 3]);
+  expect(starts(store.linkingTo(id("a", 32)))).toEqual([5, 4, 3]);
+  expect(starts(store.ofTrace(id("c", 32)))).toEqual([7, 8, 9]);
+  expect(store.count).toBe(13);
+  store.add(by("edge", span("c", "6")));
+  expect(starts(store.ofTrace(id("c", 32)))).toEqual([6, 7, 8]);
+});
+
+test("followLinks() ends at as many traces, or spans, as it is told", () => {
+  const store = openSpanStore(":memory:");
+  const chain = ["a", "b", "c", "d", "e"];
+  for (const [i, trace] of chain.entries()) {
+    const next = chain[i + 1];
+    const links = next === undefined ? [] : [linkTo(next, "1")];
+    // Later links of the chain began earlier: what is cut is not what began last.
+    store.add(
+      by("edge", span(trace, "1", { startMs: 100 - i, links }), span(trace, "2", { startMs: 50 - i })),
+    );
+  }
+  const names = (tracesMax: number, spansMax: number): string[] =>
+    followLinks(store, id("a", 32), { tracesMax, spansMax }).map(({ name }) => name);
+  expect(names(3, 100)).toEqual(["c2", "b2", "a2", "c1", "b1", "a1"]);
+  expect(names(100, 3)).toEqual(["b2", "a2", "a1"]);
+  expect(names(100, 100)).toHaveLength(10);
 });
 
 test("followLinks() tells the connections of a request, and the requests of a connection, but not each other's", () => {

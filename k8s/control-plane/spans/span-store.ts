@@ -37,15 +37,21 @@ export interface SpanStore {
   close(): void;
 }
 
-/** Spans read of one trace at most. */
-const traceSpansMax = 2000;
+/** How much is kept and told. */
+export interface SpanStoreLimits {
+  /** Spans kept; the oldest go first. Default 100000. */
+  readonly spansMax?: number;
+  /** Spans told of one trace, its earliest, and of those that link it, the latest. Default 2000. */
+  readonly traceSpansMax?: number;
+}
 
 interface Row {
   readonly body: string;
 }
 
 /** Opens the file, or `:memory:`. */
-export function openSpanStore(path: string, spansMax = 100_000): SpanStore {
+export function openSpanStore(path: string, limits: SpanStoreLimits = {}): SpanStore {
+  const { spansMax = 100_000, traceSpansMax = 2000 } = limits;
   const db = new Database(path, { create: true, strict: true });
   // A power failure may cost the last spans; waiting for the disk at each batch would cost every request more.
   db.run("PRAGMA journal_mode = WAL");
