@@ -38,8 +38,8 @@ const durationBounds = [
   0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
 ];
 const sizeBounds = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
-/** Sets of labels whose series are kept at hand; the registry itself bounds the series. */
-const handlesMax = 4096;
+/** Sets of labels whose series are kept at hand, all let go at once beyond it; the registry itself bounds the series. */
+const handlesMaxDefault = 4096;
 
 interface Handles {
   readonly requests: Counter;
@@ -64,7 +64,11 @@ export interface WaypointGauges {
 }
 
 /** Declares the metrics in a registry. */
-export function declareMetrics(registry: MetricsRegistry, reporter: "waypoint" | "edge"): WaypointMetrics {
+export function declareMetrics(
+  registry: MetricsRegistry,
+  reporter: "waypoint" | "edge",
+  handlesMax: number = handlesMaxDefault,
+): WaypointMetrics {
   const requests = registry.counter({ name: "istio_requests_total", help: "Requests answered.", labels });
   const duration = registry.histogram({
     name: "istio_request_duration_milliseconds",

@@ -30,7 +30,12 @@ class FakeSplice implements Splice {
 }
 
 function makeBench(
-  options: { spansPerSecond?: number; connectionsMax?: number; withStore?: boolean } = {},
+  options: {
+    spansPerSecond?: number;
+    connectionsMax?: number;
+    identitiesMax?: number;
+    withStore?: boolean;
+  } = {},
 ): Bench {
   const clock = new FakeClock();
   const lines: string[] = [];
@@ -57,6 +62,7 @@ function makeBench(
       connectionsPerWorkloadMax: 2,
       policyHoldMs: 5000,
     },
+    ...(options.identitiesMax === undefined ? {} : { identitiesMax: options.identitiesMax }),
   });
   const address = { ip: "10.0.0.1" as IpAddress, port: 1 };
   return {
@@ -185,6 +191,20 @@ test("an identity is the same side every time, named by its service account", ()
   });
   expect(ledger.partyOfIdentity(cart)).toBe(party);
   expect(ledger.partyOfIdentity(spiffeId("ns/shop/sa/web"))).not.toBe(party);
+});
+
+test("identities beyond those remembered are described anew, and remembered again", () => {
+  const { ledger } = makeBench({ identitiesMax: 2 });
+  const [cart, web, price] = ["cart", "web", "price"].map((name) => spiffeId(`ns/shop/sa/${name}`));
+  if (cart === undefined || web === undefined || price === undefined) throw new Error("three were made");
+  const first = [ledger.partyOfIdentity(cart), ledger.partyOfIdentity(web)];
+  expect(ledger.partyOfIdentity(cart)).toBe(first[0] as never);
+  const third = ledger.partyOfIdentity(price);
+  const again = ledger.partyOfIdentity(cart);
+  expect(again).not.toBe(first[0] as never);
+  expect(again).toEqual(first[0] as never);
+  expect([ledger.partyOfIdentity(cart), ledger.partyOfIdentity(price)]).toEqual([again, third]);
+  expect(ledger.partyOfIdentity(price)).toBe(third);
 });
 
 test("countLive() sets the gauges to what is open", () => {

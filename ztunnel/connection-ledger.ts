@@ -24,10 +24,11 @@ export interface LedgerOptions {
     Config,
     "logFormat" | "spansPerSecond" | "connectionsMax" | "connectionsPerWorkloadMax" | "policyHoldMs"
   >;
+  /** Identities remembered for their labels; beyond it all are let go and described anew. Default 4096. */
+  readonly identitiesMax?: number;
 }
 
-/** Identities remembered for their labels; beyond it they are described anew. */
-const identitiesMax = 4096;
+const identitiesMaxDefault = 4096;
 
 /** The live connections. */
 export class ConnectionLedger {
@@ -129,6 +130,7 @@ export class ConnectionLedger {
   partyOfIdentity(identity: SpiffeId): Party {
     const known = this.#identities.get(identity);
     if (known !== undefined) return known;
+    const { identitiesMax = identitiesMaxDefault } = this.#options;
     if (this.#identities.size >= identitiesMax) this.#identities.clear();
     const { namespace, serviceAccount } = identityOf(identity);
     const party = {

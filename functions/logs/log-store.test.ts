@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { FakeClock } from "#host/fake/fake-clock.ts";
 import { silentLog } from "#host/log.ts";
 import { meshErrorCode } from "#host/mesh-error.ts";
-import { type LogLine, LogStore } from "./log-store.ts";
+import { listFolder } from "../list-folder.ts";
+import { type LogLine, LogStore, type LogStoreOptions } from "./log-store.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -18,11 +19,23 @@ function line(text: string, atMs = 0): LogLine {
   return { atMs, instance: "cart-v1-abc", revision: "cart-v1", stream: "stdout", text };
 }
 
-function open(path = mkdtempSync(join(tmpdir(), "logs-")), totalBytesMax = 1 << 20) {
+function open(
+  path = mkdtempSync(join(tmpdir(), "logs-")),
+  totalBytesMax = 1 << 20,
+  limits: Partial<LogStoreOptions> = {},
+) {
   folders.push(path);
   const clock = new FakeClock();
   const folder = { fileBytesMax: 1000, filesMax: 3 };
-  const store = new LogStore({ path, clock, log: silentLog, folder, totalBytesMax, waitersMax: 2 });
+  const store = new LogStore({
+    path,
+    clock,
+    log: silentLog,
+    folder,
+    totalBytesMax,
+    waitersMax: 2,
+    ...limits,
+  });
   return { path, clock, store };
 }
 
@@ -102,6 +115,37 @@ test("all functions together stay within the total bound, the longest silent giv
   }
   const count = async (name: string) => (await store.read({ ...cart, function: name })).lines.length;
   expect(await count("cart")).toBeLessThan(await count("web"));
+});
+
+test("lines that wait are written at once when they become too many", () => {
+  const { store, path, clock } = open(undefined, undefined, { pendingCharactersMax: 300 });
+  const written = () => listFolder(join(path, "shop", "cart")).length;
+  store.append(cart, line("a".repeat(100)));
+  expect([written(), clock.pending]).toEqual([0, 1]);
+  store.append(cart, line("b".repeat(100)));
+  expect(written()).toBe(1);
+  const bytes = statSync(join(path, "shop", "cart", "000000001.jsonl")).size;
+  store.append(cart, line("c"));
+  expect(statSync(join(path, "shop", "cart", "000000001.jsonl")).size).toBe(bytes);
+  clock.advance(20);
+  expect(statSync(join(path, "shop", "cart", "000000001.jsonl")).size).toBeGreaterThan(bytes);
+  expect(store.dropped).toBe(0);
+});
+
+test("beyond so many functions a new one's lines are dropped and counted; what was only asked about gives way", async () => {
+  const { store } = open(undefined, undefined, { functionsMax: 2 });
+  const [web, price] = ["web", "price"].map((name) => ({ namespace: "shop", function: name }));
+  if (web === undefined || price === undefined) throw new Error("two were made");
+  store.append(cart, line("kept"));
+  expect((await store.read(web)).lines).toEqual([]);
+  store.append(price, line("in its place"));
+  store.append(web, line("lost"));
+  expect(store.dropped).toBe(1);
+  expect((await store.read(web)).lines).toEqual([]);
+  store.append(cart, line("still kept"));
+  expect(await texts(store)).toEqual(["kept", "still kept"]);
+  expect((await store.read(price)).lines.map(({ text }) => text)).toEqual(["in its place"]);
+  expect(store.dropped).toBe(1);
 });
 
 test("a line cut by a crash is dropped when the store opens again", async () => {

@@ -51,18 +51,24 @@ export interface LogStoreOptions {
   readonly totalBytesMax: number;
   /** Readers that wait at once. */
   readonly waitersMax: number;
+  /**
+   * Functions with a log at once, those that never wrote giving way; beyond it lines are dropped and counted. Default 4096: far above
+   * what a node can run.
+   */
+  readonly functionsMax?: number;
+  /** Characters of one function's lines that wait to be written together; at so many they are written at once. Default 256 Ki. */
+  readonly pendingCharactersMax?: number;
 }
 
 /** A line is cut here: the engine cuts earlier, a store trusts nobody. */
 const textCharactersMax = 32 << 10;
 /** Lines wait this long to be written together. */
 const flushMs = 20;
-const pendingCharactersMax = 256 << 10;
+const pendingCharactersMaxDefault = 256 << 10;
 /** An answer must fit a channel's line of 1 MiB, quoted again. */
 const answerBytesMax = 384 << 10;
 const waitMsMax = 20_000;
-/** Functions with a log at once: far above what a node can run; beyond it lines are dropped and counted. */
-const functionsMax = 4096;
+const functionsMaxDefault = 4096;
 const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 interface Entry {
@@ -89,7 +95,7 @@ export class LogStore {
     }
   }
 
-  /** Lines that could not be written, for instance because the disk was full. */
+  /** Lines that could not be written, because the disk was full or too many functions have a log. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -97,11 +103,12 @@ export class LogStore {
   /** Takes a line; it is on disk within 20 ms. */
   append(name: FunctionName, line: LogLine): void {
     const entry = this.#find(name);
-    if (entry === undefined) return;
+    if (entry === undefined) return this.#lose(1, "too many functions have one");
     const text =
       line.text.length > textCharactersMax ? `${line.text.slice(0, textCharactersMax)}…` : line.text;
     entry.pending += `${JSON.stringify({ ...line, text })}\n`;
     entry.wroteAtMs = this.#options.clock.nowMs();
+    const { pendingCharactersMax = pendingCharactersMaxDefault } = this.#options;
     if (entry.pending.length >= pendingCharactersMax) this.#write(entry);
     else this.#flush ??= this.#options.clock.after(flushMs, () => this.flush());
   }
@@ -148,11 +155,25 @@ export class LogStore {
     const key = `${namespace}/${name}`;
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
-    if (this.#entries.size >= functionsMax) return undefined;
+    const { functionsMax = functionsMaxDefault } = this.#options;
+    if (this.#entries.size >= functionsMax && !this.#forgetEmpty()) return undefined;
     const folder = new LogFolder(join(this.#options.path, namespace, name), this.#options.folder);
     const made: Entry = { folder, pending: "", wroteAtMs: 0, waiters: new Set() };
     this.#entries.set(key, made);
     return made;
+  }
+
+  /** Lets go of a function that was only asked about. @returns whether there was one */
+  #forgetEmpty(): boolean {
+    for (const [key, { pending, waiters, folder }] of this.#entries) {
+      if (pending === "" && waiters.size === 0 && folder.bytes === 0) return this.#entries.delete(key);
+    }
+    return false;
+  }
+
+  #lose(lines: number, reason: string): void {
+    if (this.#dropped === 0) this.#options.log.error("cannot write functions' logs", { error: reason });
+    this.#dropped += lines;
   }
 
   #write(entry: Entry): void {
@@ -161,9 +182,7 @@ export class LogStore {
     try {
       entry.folder.append(text);
     } catch (error) {
-      if (this.#dropped === 0)
-        this.#options.log.error("cannot write functions' logs", { error: errorText(error) });
-      this.#dropped += text.split("\n").length - 1;
+      this.#lose(text.split("\n").length - 1, errorText(error));
     }
     for (const wake of entry.waiters) wake();
   }

@@ -16,7 +16,7 @@ const check = (name: string): Action => ({
   revision: { namespace: "shop", name, spec: {} as never },
 });
 
-function rig(limits: { runningMax?: number; checksMax?: number } = {}) {
+function rig(limits: { runningMax?: number; checksMax?: number; rememberedMax?: number } = {}) {
   const clock = new FakeClock(0);
   const started: string[] = [];
   const ends: PromiseWithResolvers<void>[] = [];
@@ -81,4 +81,24 @@ test("checks that wait run at once when a node comes; nothing runs after close()
   runner.close();
   runner.offer([status("b")]);
   expect(started).toHaveLength(2);
+});
+
+test("tries beyond those remembered are forgotten, so that what failed may run at once", async () => {
+  const { runner, started, ends } = rig({ rememberedMax: 2 });
+  const fail = async (...actions: Action[]): Promise<void> => {
+    runner.offer(actions);
+    for (const end of ends.splice(0)) end.reject(new Error("boom"));
+    await settle();
+  };
+  await fail(status("a"), status("b"));
+  await fail(status("a"), status("b"));
+  expect(started).toEqual(["a", "b"]);
+  // Another wish for what is remembered takes no further place.
+  await fail(status("b", "y"));
+  await fail(status("a"));
+  expect(started).toEqual(["a", "b", "b"]);
+  await fail(status("c"));
+  await fail(status("a"), status("c"));
+  await fail(status("a"), status("c"));
+  expect(started).toEqual(["a", "b", "b", "c", "a"]);
 });

@@ -16,6 +16,8 @@ export interface ActionRunnerOptions {
   readonly runningMax?: number;
   /** Checks among them. Default 4: each holds a slot of the node's pool. */
   readonly checksMax?: number;
+  /** Actions whose tries are remembered; beyond it all are forgotten and may run at once. Default 10000. */
+  readonly rememberedMax?: number;
 }
 
 interface Attempt {
@@ -28,7 +30,7 @@ interface Attempt {
 const backoff = { firstMs: 50, longestMs: 10_000, jitter: 0.1 };
 /** A check that failed will mostly fail again, and each takes a slot of the node's pool. */
 const checkBackoff = { firstMs: 1000, longestMs: 300_000, jitter: 0.1 };
-const remembered = 10_000;
+const rememberedMaxDefault = 10_000;
 
 /** See the file's head. */
 export class ActionRunner {
@@ -87,7 +89,8 @@ export class ActionRunner {
     const limits = action.kind === "check" ? checkBackoff : backoff;
     const waitMs = backoffMs(limits, tries, Math.random());
     const notBeforeMs = this.#options.clock.monotonicMs() + waitMs;
-    if (this.#attempts.size >= remembered) this.#attempts.clear();
+    const { rememberedMax = rememberedMaxDefault } = this.#options;
+    if (this.#attempts.size >= rememberedMax && !this.#attempts.has(name)) this.#attempts.clear();
     this.#attempts.set(name, { text: attempt.text, tries, notBeforeMs });
     this.#running.add(name);
     void this.#options

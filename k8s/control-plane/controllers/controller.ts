@@ -10,8 +10,6 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { verifyRelease } from "#core/release/release-signature.ts";
-import { canonicalJson } from "#core/release/canonical-json.ts";
-import type { Result } from "#core/result.ts";
 import { reconcileMesh } from "../../reconcile/reconcile-mesh.ts";
 import {
   type InstanceObject,
@@ -27,11 +25,11 @@ import type { Deliveries } from "../discovery/deliveries.ts";
 import type { ResourceSet } from "../discovery/resource-set.ts";
 import type { ControlPlaneMetrics } from "../metrics.ts";
 import type { NodeLink } from "../node/node-link.ts";
-import type { Verify } from "../../reconcile/reconcile-revisions.ts";
 import { ActionRunner } from "./action-runner.ts";
 import { watchMesh } from "./mesh-watch.ts";
 import { makePaced } from "./paced.ts";
 import { performAction } from "./perform-action.ts";
+import { rememberVerdicts } from "./remember-verdicts.ts";
 
 /** What the loop works with. */
 export interface ControllerOptions {
@@ -122,22 +120,6 @@ export function openController(options: ControllerOptions): Controller {
     },
   };
 }
-
-/** A revision never changes, so its signature is verified once; few enough are remembered. */
-function rememberVerdicts(verify: Verify): Verify {
-  const verdicts = new Map<string, Result<true>>();
-  return (revision) => {
-    const key = canonicalJson(revision);
-    const known = verdicts.get(key);
-    if (known !== undefined) return known;
-    const verdict = verify(revision);
-    if (verdicts.size >= verdictsMax) verdicts.clear();
-    verdicts.set(key, verdict);
-    return verdict;
-  };
-}
-
-const verdictsMax = 1000;
 
 /** All four in one turn, so that what belongs together is sent together; the order is the streams' business. */
 function publishResources(

@@ -1,6 +1,6 @@
 /** Certificates from a folder: read at the start, read again when written anew, refused when they do not fit. */
 import { afterEach, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock } from "#host/fake/fake-clock.ts";
@@ -52,6 +52,31 @@ test("files written anew are taken at the next look; a broken one leaves the las
   expect(failures).toEqual([
     "Cannot read PEM as CERTIFICATE: block 1 is unfinished, not base64 or one too many",
   ]);
+});
+
+test("a folder of more certificates than may lie in it is refused, at a later look without losing what is held", () => {
+  const clock = new FakeClock(Date.now());
+  const folder = folderWith({ a: web, b: cart });
+  const open = () =>
+    fileCertificates({ folder, clock, filesMax: 1, onFailure: (_, { message }) => told.push(message) });
+  const told: string[] = [];
+  const tooMany = "Cannot read more than 1 certificates: 2";
+  expect(open).toThrow(expect.objectContaining({ code: "limit-reached", message: tooMany }));
+  const [key, chain] = ["b.key", "b.pem"].map((file) => join(folder, file)) as [string, string];
+  const kept = [readFileSync(key), readFileSync(chain)] as const;
+  for (const path of [key, chain]) rmSync(path);
+  const source = open();
+  expect(source.peek(web)?.identity).toBe(web);
+  writeFileSync(chain, kept[1]);
+  writeFileSync(key, kept[0]);
+  clock.advance(1000);
+  expect(told).toEqual([tooMany]);
+  expect([source.peek(web)?.identity, source.peek(cart)]).toEqual([web, undefined]);
+  for (const name of ["a.key", "a.pem"]) rmSync(join(folder, name));
+  clock.advance(1000);
+  expect([source.peek(web), source.peek(cart)?.identity]).toEqual([undefined, cart]);
+  expect(told).toHaveLength(1);
+  source.close();
 });
 
 test("a key of another certificate is refused at the start", () => {

@@ -14,11 +14,13 @@ export interface FileCertificatesOptions {
   /** Between two looks at the files. Default 1 s. */
   readonly intervalMs?: number;
   readonly clock?: Clock;
+  /** Certificates that may lie in it. Default 4096. */
+  readonly filesMax?: number;
   /** Told of what cannot be used; the last good certificate stays. */
   readonly onFailure?: (path: string, error: Error) => void;
 }
 
-const filesMax = 4096;
+const filesMaxDefault = 4096;
 
 /**
  * Opens a folder; the identity of each certificate is read from it.
@@ -102,6 +104,7 @@ class FileSource implements CertificateSource {
 
   #names(): string[] {
     const files = readdirSync(this.#options.folder).filter((file) => file.endsWith(".key"));
+    const filesMax = this.#options.filesMax ?? filesMaxDefault;
     if (files.length > filesMax)
       throw new MeshError("limit-reached", `Cannot read more than ${filesMax} certificates: ${files.length}`);
     return files.map((file) => file.slice(0, -".key".length)).sort();

@@ -215,6 +215,34 @@ describe("a tunnel", () => {
     expect(errors).toEqual([new Error("a bug")]);
   });
 
+  test("beyond a listener's limit is closed before TLS, and taken again once another has closed", async () => {
+    let chosen = 0;
+    const listener = listenTunnels({
+      target: { kind: "address", hostname: "127.0.0.1", port: 0 },
+      tunnelsMax: 2,
+      choose: () => {
+        chosen++;
+        return { certificate: cart, onConnect: (_request, responder) => responder.refuse(403) };
+      },
+    });
+    open.push(listener);
+    const dial = (): Promise<Tunnel> =>
+      openTunnel({
+        dial: { kind: "address", hostname: "127.0.0.1", port: listener.port ?? 0 },
+        certificate: web,
+        expectedPeers: new Set([cart.identity]),
+      });
+    const [first, second] = await Promise.all([dial(), dial()]);
+    expect(["connect", "tls"]).toContain(await dial().then(String, (error: TunnelError) => error.code));
+    expect([listener.tunnelsOpen, chosen]).toEqual([2, 2]);
+    // Those that are open go on.
+    expect(await first.connect(headers)).toMatchObject({ status: 403 });
+    second.close();
+    await waitUntil("there is room", () => listener.tunnelsOpen === 1);
+    expect(await (await dial()).connect(headers)).toMatchObject({ status: 403 });
+    expect([listener.tunnelsOpen, chosen]).toEqual([2, 3]);
+  });
+
   test("opens no more streams than the peer allows", async () => {
     const { tunnel } = await setUp((_request, responder) => responder.accept(), {
       server: { limits: { streamsMax: 2 } },
