@@ -46,15 +46,16 @@ export class PooledTunnels {
 
   /** Opens a stream where there is room, on a new tunnel if need be; one tunnel is made at a time. */
   async connect(open: () => Promise<Tunnel>, headers: readonly HeaderField[]): Promise<ConnectOutcome> {
-    for (let turn = 0; turn < turnsMax; turn++) {
+    for (let turn = 0; ; turn++) {
       if (this.#isReleased)
         throw new TunnelError("closed", "Cannot open a stream: its source or destination was released");
       const ready = this.#tunnels.find(({ tunnel }) => tunnel.isReady);
       if (ready !== undefined) return await this.#connectOn(ready, headers);
+      if (turn === turnsMax)
+        throw new TunnelError("exhausted", "Cannot open a stream: others took the room of every tunnel made");
       if (this.#opening === undefined) this.#opening = this.#add(open);
       await this.#opening;
     }
-    throw new TunnelError("exhausted", "Cannot open a stream: others took the room of every tunnel made");
   }
 
   /** Makes a tunnel ahead of its first stream, unless one is there or on its way; a stream that waits for one that fails makes its own. */

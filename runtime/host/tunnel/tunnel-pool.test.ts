@@ -211,10 +211,22 @@ describe("makeTunnelPool()", () => {
   test("refuses beyond its limits, a key's and its own", async () => {
     const perKey = setUp({ tunnelsPerKeyMax: 2, streamsPerTunnelMax: 1 });
     expect(codes(await settle(perKey, many(perKey, 3)))).toEqual(["ok", "ok", "exhausted"]);
+    perKey.tunnels[1]?.endStream();
+    expect(codes(await settle(perKey, many(perKey, 2)))).toEqual(["ok", "exhausted"]);
     const whole = setUp({ tunnelsMax: 1 });
     const results = await settle(whole, [...many(whole, 1), ...many(whole, 1, key({ at: "10.244.0.9" }))]);
     expect(codes(results)).toEqual(["ok", "exhausted"]);
     expect(whole.pool.tunnelsOpen).toBe(1);
+    whole.tunnels[0]?.close();
+    expect(codes(await settle(whole, many(whole, 1, key({ at: "10.244.0.9" }))))).toEqual(["ok"]);
+  });
+
+  test("lets a stream wait for 64 tunnels that others fill, not for more", async () => {
+    const bench = setUp({ tunnelsPerKeyMax: 100, streamsPerTunnelMax: 1 });
+    const results = codes(await settle(bench, many(bench, 66)));
+    expect(results).toEqual([...Array.from({ length: 64 }, () => "ok"), "exhausted", "exhausted"]);
+    expect(bench.tunnels).toHaveLength(64);
+    expect(codes(await settle(bench, many(bench, 1)))).toEqual(["ok"]);
   });
 
   test("fails all who waited when the tunnel cannot be made, and tries afresh next time", async () => {

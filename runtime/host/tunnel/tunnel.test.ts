@@ -340,6 +340,31 @@ describe("the end of a tunnel", () => {
     expect(tunnel.isReady).toBe(true);
   });
 
+  test("a handshake that a caller does not begin is given up", async () => {
+    const clock = new FakeClock();
+    const accepted = Promise.withResolvers<void>();
+    const served = Promise.withResolvers<TunnelError | undefined>();
+    const closed = Promise.withResolvers<void>();
+    const listener = listenTunnels({
+      target: { kind: "address", hostname: "127.0.0.1", port: 0 },
+      choose: () => {
+        accepted.resolve();
+        return { certificate: cart, onConnect: () => undefined, onClose: served.resolve, clock };
+      },
+    });
+    open.push(listener);
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port: listener.port ?? 0,
+      socket: { data: () => undefined, close: () => closed.resolve() },
+    });
+    await accepted.promise;
+    expect(listener.tunnelsOpen).toBe(1);
+    clock.advance(10_000);
+    await closed.promise;
+    expect([(await served.promise)?.code, listener.tunnelsOpen, clock.pending]).toEqual(["timeout", 0, 0]);
+  });
+
   test("a handshake that does not come is given up", async () => {
     const clock = new FakeClock();
     const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });

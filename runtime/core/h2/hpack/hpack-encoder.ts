@@ -30,8 +30,9 @@ const secrets: ReadonlySet<string> = new Set([
 /** Larger values are not worth a place in the table of 4 KiB. */
 const indexedValueBytesMax = 1024;
 
-/** Names whose literal form is remembered; more would be a peer's doing. */
+/** Names whose literal form is remembered; more of them, and longer ones, would be a peer's doing. */
 const nameCacheMax = 256;
+const cachedNameBytesMax = 64;
 
 /** One connection's encoder. */
 export class HpackEncoder {
@@ -152,7 +153,7 @@ export class HpackEncoder {
     }
     const start = this.#at;
     this.#writeString(name);
-    if (this.#nameLiterals.size < nameCacheMax) {
+    if (this.#nameLiterals.size < nameCacheMax && name.length <= cachedNameBytesMax) {
       this.#nameLiterals.set(name, this.#out.slice(start, this.#at));
     }
   }

@@ -165,6 +165,32 @@ describe("HpackEncoder", () => {
     expect(encoder.encode(fields)).toEqual(first);
   });
 
+  test("indexes no value beyond 1 KiB, nor one that would take half the table", () => {
+    const rows: [table: number, value: number, isIndexed: boolean][] = [
+      [4096, 1024, true],
+      [4096, 1025, false],
+      [256, 128 - 33, true],
+      [256, 129 - 33, false],
+    ];
+    for (const [table, length, isIndexed] of rows) {
+      const encoder = new HpackEncoder(table);
+      const fields: HeaderField[] = [["x", "1".repeat(length)]];
+      encoder.encode(fields);
+      expect([table, length, encoder.tableBytes > 0]).toEqual([table, length, isIndexed]);
+      expect(encoder.encode(fields).length === 1).toBe(isIndexed);
+    }
+  });
+
+  test("writes names beyond the 256 it remembers, and long ones, as it did before", () => {
+    const encoder = new HpackEncoder(0);
+    const decoder = new HpackDecoder({ tableBytesMax: 4096, listBytesMax: 65_536 });
+    const fields = Array.from({ length: 300 }, (_, i): HeaderField => [`x-${i}`, "1"]);
+    fields.push([`x-${"long".repeat(40)}`, "1"]);
+    const first = encoder.encode(fields).slice();
+    expect(encoder.encode(fields)).toEqual(first);
+    expect(decoder.decode(first)).toEqual({ ok: true, value: { fields, isTooLarge: false } });
+  });
+
   test("announces the smallest and the last size when the table was resized", () => {
     const encoder = new HpackEncoder(4096);
     const decoder = new HpackDecoder({ tableBytesMax: 4096, listBytesMax: 65_536 });
