@@ -5,7 +5,8 @@ import type { IpAddress } from "#core/address/ip.ts";
 import { listenTunnels } from "#host/tunnel/tunnel-listener.ts";
 import { openTunnel } from "#host/tunnel/open-tunnel.ts";
 import { spiffeId } from "../support/test-ca.ts";
-import { Neighbours, revision } from "../direct/waypoint-neighbours.ts";
+import { Neighbours } from "../direct/waypoint-neighbours.ts";
+import { priceVip, revision } from "../direct/waypoint-objects.ts";
 
 const requestBytes = Buffer.from(
   "GET /a/b HTTP/1.1\r\nHost: price.shop.svc.cluster.local\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n",
@@ -43,7 +44,7 @@ export async function measureWaypoint(connections: number, seconds: number): Pro
   for (let i = 0; i < connections; i++) {
     const outcome = await tunnel.connect([
       [":method", "CONNECT"],
-      [":authority", mesh.vip],
+      [":authority", priceVip],
     ]);
     if (outcome.kind === "refused") throw new Error(`Cannot open a stream: ${outcome.status}`);
     askForEver(outcome.stream, state);

@@ -2,7 +2,9 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { openLibc } from "#host/linux/libc.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
-import { Neighbours, revision, type ScriptedInstance } from "./waypoint-neighbours.ts";
+import type { ScriptedInstance } from "./scripted-instance.ts";
+import { Neighbours } from "./waypoint-neighbours.ts";
+import { revision } from "./waypoint-objects.ts";
 
 const libc = openLibc();
 // Each test starts processes of its own; on a busy machine that takes its time.

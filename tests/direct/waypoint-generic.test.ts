@@ -8,7 +8,8 @@ import { startListen } from "#host/linux/sockets.ts";
 import type { StartWaypoint } from "../../functions/waypoints/waypoint-port.ts";
 import { waypointStarter } from "../../functions/waypoints/waypoint-process.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { Neighbours, revision } from "./waypoint-neighbours.ts";
+import { Neighbours } from "./waypoint-neighbours.ts";
+import { revision } from "./waypoint-objects.ts";
 
 const libc = openLibc();
 // Each test starts processes of its own; on a busy machine that takes its time.

@@ -5,57 +5,35 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { formatIp, type IpAddress, ipBytes } from "#core/address/ip.ts";
-import { parseSocketAddress } from "#core/address/socket-address.ts";
+import { formatIp, type IpAddress } from "#core/address/ip.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
 import type { Authorization } from "#core/proto/istio/authorization_pb.js";
 import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
-import { type RouteSchema, type Waypoint, WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
+import { type Waypoint, WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
 import type { Channel } from "#host/channel.ts";
 import { serveChannels } from "#host/channel-socket.ts";
 import { closeFd, type Libc } from "#host/linux/libc.ts";
 import { localEndpoint, startListen } from "#host/linux/sockets.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import { openTunnel } from "#host/tunnel/open-tunnel.ts";
-import { connectStream, listenStreams } from "#host/tunnel/socket-stream.ts";
+import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
-import { listenTunnels } from "#host/tunnel/tunnel-listener.ts";
 import type { Tunnel } from "#host/tunnel/tunnel.ts";
 import { type RecordedAds, startRecordedAds } from "../support/recorded-ads.ts";
 import { spiffeId } from "../support/test-ca.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { listenAsInstance, type ScriptedInstance, tunnelPort } from "./scripted-instance.ts";
+import { type ExportedSpan, serveSpanSink } from "./span-sink.ts";
+import {
+  edgeBefore,
+  priceVip,
+  priceWaypoint,
+  type Routes,
+  type WaypointOptions,
+} from "./waypoint-objects.ts";
 
-const tunnelPort = 15008;
 const bun = process.execPath;
 const root = join(import.meta.dir, "../..");
-
-/** Routes of the one service, `price` in `shop`. */
-export type Routes = MessageInitShape<typeof RouteSchema>[];
-
-/** A backend of a route. */
-export function revision(
-  name: string,
-  weight = 1,
-  fields: Record<string, unknown> = {},
-): NonNullable<Routes[number]["backends"]>[number] {
-  return {
-    weight,
-    target: {
-      case: "revision",
-      value: {
-        uid: `shop/${name}`,
-        function: "price",
-        identity: spiffeId("ns/shop/sa/price"),
-        concurrency: 50,
-        maxInstances: 10,
-        idleMs: 30_000n,
-        activationTimeoutMs: 5000n,
-        ...fields,
-      },
-    },
-  };
-}
 
 /** What the scripted node runtime was asked, and answers. */
 export interface ScriptedNode {
@@ -67,20 +45,6 @@ export interface ScriptedNode {
   gone(instance: string): void;
 }
 
-/** A scripted instance: an HTTP server behind a tunnel, as its node's ztunnel would offer it. */
-export interface ScriptedInstance {
-  readonly id: string;
-  readonly address: IpAddress;
-  /** Each CONNECT that came, in order. */
-  readonly connects: (readonly HeaderField[])[];
-  /** What `activate` answers for it. */
-  readonly answer: object;
-  /** Answers CONNECTs with a status instead. */
-  refuseWith: number | undefined;
-  /** Resets every stream and tunnel, as a crash does. */
-  crash(): void;
-}
-
 /** A caller's way in: a plain port on 127.0.0.1 whose connections go through a tunnel of that identity. */
 export interface Caller {
   readonly url: string;
@@ -88,31 +52,11 @@ export interface Caller {
   readonly tunnel: Tunnel;
 }
 
-/** A span as the store received it. */
-export interface ExportedSpan {
-  readonly service: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly name: string;
-  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
-}
-
-interface OtlpTraces {
-  readonly resourceSpans: readonly {
-    readonly resource: {
-      readonly attributes: readonly { readonly value: { readonly stringValue: string } }[];
-    };
-    readonly scopeSpans: readonly { readonly spans: readonly Omit<ExportedSpan, "service">[] }[];
-  }[];
-}
-
 /** See the file's first line. */
 export class Neighbours implements AsyncDisposable {
   readonly runDir: string;
   readonly node: ScriptedNode;
   readonly ads: RecordedAds;
-  readonly vip: string = "10.96.0.9:80";
   /** What the process wrote, line by line. */
   readonly lines: string[] = [];
   readonly #cleanups: (() => void)[] = [];
@@ -165,68 +109,20 @@ export class Neighbours implements AsyncDisposable {
   /** Tells the waypoint its routes and the policies of its service. */
   configure(
     routes: Routes,
-    options: { idleMs?: number; policyKeys?: string[]; policies?: Authorization[] } = {},
+    options: WaypointOptions & { readonly policies?: readonly Authorization[] } = {},
   ): void {
     const policies = options.policies ?? [];
     this.ads.set(
       AuthorizationSchema,
       Object.fromEntries(policies.map((policy) => [`${policy.namespace}/${policy.name}`, policy])),
     );
-    this.#waypoints.set(
-      "shop/waypoint",
-      create(WaypointSchema, {
-        namespace: "shop",
-        name: "waypoint",
-        serviceAccount: "waypoint",
-        trustDomain: "cluster.local",
-        idleMs: BigInt(options.idleMs ?? 0),
-        services: [
-          {
-            namespace: "shop",
-            name: "price",
-            hostname: "price.shop.svc.cluster.local",
-            addresses: [ipBytes(parsed(this.vip).ip)],
-            ports: [{ port: 80, targetPort: 8080, appProtocol: "http", name: "http" }],
-            routes,
-            authorizationPolicies: options.policyKeys ?? [],
-          },
-        ],
-      }),
-    );
+    this.#waypoints.set("shop/waypoint", priceWaypoint(routes, options));
     this.ads.set(WaypointSchema, Object.fromEntries(this.#waypoints));
   }
 
   /** Tells the edge that the service stands behind a waypoint at this address. */
   configureEdge(waypoint: IpAddress): void {
-    const { ip, port } = parsed(this.vip);
-    const backend = {
-      namespace: "shop",
-      hostname: "price.shop.svc.cluster.local",
-      address: ipBytes(ip),
-      port,
-      waypointAddress: ipBytes(waypoint),
-      waypointIdentity: spiffeId("ns/shop/sa/waypoint"),
-    };
-    this.#waypoints.set(
-      "lambient-system/edge",
-      create(WaypointSchema, {
-        namespace: "lambient-system",
-        name: "edge",
-        edge: true,
-        services: [
-          {
-            namespace: "shop",
-            name: "price",
-            hostname: backend.hostname,
-            addresses: [ipBytes(ip)],
-            ports: [{ port, targetPort: 8080, appProtocol: "http", name: "http" }],
-            routes: [
-              { name: "default", backends: [{ weight: 1, target: { case: "service", value: backend } }] },
-            ],
-          },
-        ],
-      }),
-    );
+    this.#waypoints.set("lambient-system/edge", edgeBefore(waypoint));
     this.ads.set(WaypointSchema, Object.fromEntries(this.#waypoints));
   }
 
@@ -299,60 +195,21 @@ export class Neighbours implements AsyncDisposable {
 
   /** Puts a tunnel in front of a port on 127.0.0.1. */
   startRawInstance(id: string, port: number, identity = "ns/shop/sa/price"): ScriptedInstance {
-    const address = this.nextAddress();
-    const certificate = this.ads.ca.issue(identity);
-    const streams = new Set<{ reset(): void }>();
-    const instance: ScriptedInstance = {
+    const scripted = listenAsInstance({
       id,
-      address,
-      connects: [],
-      answer: { instance: id, address, port: 8080, identity: certificate.identity, rung: "pooled" },
-      refuseWith: undefined,
-      crash() {
-        for (const stream of streams) stream.reset();
-        listener.close();
-      },
-    };
-    const listener = listenTunnels({
-      target: { kind: "address", hostname: address, port: tunnelPort },
-      choose: () => ({
-        certificate,
-        onConnect(request, responder) {
-          instance.connects.push(request.headers);
-          if (instance.refuseWith !== undefined) return responder.refuse(instance.refuseWith);
-          connectStream({ kind: "address", hostname: "127.0.0.1", port }).then(
-            (app) => {
-              const stream = responder.accept();
-              streams.add(stream);
-              splice(stream, app, () => streams.delete(stream));
-            },
-            () => responder.refuse(503),
-          );
-        },
-      }),
+      address: this.nextAddress(),
+      port,
+      certificate: this.ads.ca.issue(identity),
     });
-    this.#cleanups.push(() => listener.close());
-    return instance;
+    this.#cleanups.push(() => scripted.close());
+    return scripted.instance;
   }
 
   /** Serves the spans' store on `api.sock`; gives what was exported so far, flat. */
   serveSpans(): readonly ExportedSpan[] {
-    const spans: ExportedSpan[] = [];
-    const { keyPem, chainPem } = this.ads.ca.issueServer(["lambient.local"]);
-    const server = Bun.serve({
-      unix: join(this.runDir, "api.sock"),
-      tls: { key: keyPem, cert: chainPem },
-      async fetch(request) {
-        const body = (await request.json()) as OtlpTraces;
-        for (const { resource, scopeSpans } of body.resourceSpans)
-          for (const scope of scopeSpans)
-            for (const span of scope.spans)
-              spans.push({ ...span, service: resource.attributes[0]?.value.stringValue ?? "" });
-        return new Response(request.headers.get("authorization"));
-      },
-    });
-    this.#cleanups.push(() => void server.stop(true));
-    return spans;
+    const store = serveSpanSink(join(this.runDir, "api.sock"), this.ads.ca);
+    this.#cleanups.push(() => store.close());
+    return store.spans;
   }
 
   /** Opens a caller's way to the waypoint. */
@@ -364,7 +221,7 @@ export class Neighbours implements AsyncDisposable {
     });
     const listener = listenStreams({ kind: "address", hostname: "127.0.0.1", port: 0 }, (local) => {
       local.pause();
-      tunnel.connect([[":method", "CONNECT"], [":authority", this.vip], ...headers]).then(
+      tunnel.connect([[":method", "CONNECT"], [":authority", priceVip], ...headers]).then(
         (outcome) => {
           if (outcome.kind === "refused") local.reset();
           else splice(local, outcome.stream);
@@ -421,10 +278,4 @@ export class Neighbours implements AsyncDisposable {
       this.lines.push(...parts);
     }
   }
-}
-
-function parsed(text: string): { readonly ip: IpAddress; readonly port: number } {
-  const address = parseSocketAddress(text);
-  if (!address.ok) throw new Error(address.error);
-  return address.value;
 }

@@ -3,6 +3,7 @@ import type { IpAddress } from "#core/address/ip.ts";
 import { openTunnel } from "#host/tunnel/open-tunnel.ts";
 import { spiffeId } from "../support/test-ca.ts";
 import type { Neighbours } from "./waypoint-neighbours.ts";
+import { priceVip } from "./waypoint-objects.ts";
 
 /** One stream. */
 export interface RawStream {
@@ -30,7 +31,7 @@ export async function openRaw(mesh: Neighbours, waypoint: IpAddress, identity: s
   });
   const outcome = await tunnel.connect([
     [":method", "CONNECT"],
-    [":authority", mesh.vip],
+    [":authority", priceVip],
   ]);
   if (outcome.kind === "refused") throw new Error(`Cannot open a stream: ${outcome.status}`);
   const { stream } = outcome;

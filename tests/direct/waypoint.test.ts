@@ -8,7 +8,8 @@ import { PathMatch_Kind } from "#core/proto/lambient/discovery_pb.js";
 import { MeshError } from "#host/mesh-error.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { Neighbours, revision } from "./waypoint-neighbours.ts";
+import { Neighbours } from "./waypoint-neighbours.ts";
+import { revision } from "./waypoint-objects.ts";
 import { exchangeRaw, openRaw } from "./waypoint-raw.ts";
 
 // Each test starts processes of its own; on a busy machine that takes its time.

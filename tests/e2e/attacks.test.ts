@@ -1,6 +1,6 @@
 /** Attacks by a function that was deployed and is called as every other: refused by the errno stated, nothing at the target; outside, the same code succeeds. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { closeFd } from "#host/linux/libc.ts";
 import { addAddress, findLink } from "#host/linux/links.ts";
@@ -252,8 +252,7 @@ async function outside(asked: Asked, namespace = mesh.host.network): Promise<str
 /** The attacks' own bundle, and functions beside it that tell who they are. */
 async function deploy(): Promise<void> {
   const folder = join(mesh.host.dir, "red");
-  mkdirSync(folder);
-  cpSync(join(fixtures, "attacks.ts"), join(folder, "attacks.ts"));
+  cpSync(fixtures, folder, { recursive: true });
   writeFileSync(
     join(folder, "victim.ts"),
     `let served = 0;
