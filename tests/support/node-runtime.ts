@@ -3,17 +3,14 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseCidr } from "#core/address/ip.ts";
 import { connectChannel } from "#host/channel-socket.ts";
 import type { Channel } from "#host/channel.ts";
 import { type Cgroup, openCgroup, readCgroupMounts } from "#host/linux/cgroup.ts";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
-import { findLink, setLinkUp } from "#host/linux/links.ts";
-import { makeNetworkNamespace, type NetworkNamespace } from "#host/linux/namespaces.ts";
-import { openNetlink } from "#host/linux/netlink.ts";
+import type { NetworkNamespace } from "#host/linux/namespaces.ts";
 import { openPoller, type Poller } from "#host/linux/poller.ts";
-import { addRoute, localTable } from "#host/linux/routes.ts";
 import { type Child, type ExitStatus, signals, spawnChild } from "#host/linux/spawn.ts";
+import { makeNodeNetwork } from "../../runtime/cli/supervisor/node-namespaces.ts";
 import { openScriptedApi, type ScriptedApi } from "./scripted-api.ts";
 import { openScriptedZtunnel, type ScriptedZtunnel } from "./scripted-ztunnel.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -68,7 +65,7 @@ export async function startNodeRuntime(options: NodeRuntimeOptions = {}): Promis
   const libc = openLibc();
   const poller = await openPoller(libc);
   const api = await openScriptedApi(runDir);
-  const network = openNetwork(libc);
+  const network = makeNodeNetwork(libc, ranges);
   const group = `lambient-test-nr-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
   const cgroup = openCgroup(readCgroupMounts(), group);
   const ztunnels: ScriptedZtunnel[] = [];
@@ -180,23 +177,4 @@ export async function startNodeRuntime(options: NodeRuntimeOptions = {}): Promis
 function pidsBelow(path: string): number[] {
   const group = openCgroup(readCgroupMounts(), path);
   return [...group.pids(), ...group.children().flatMap((name) => pidsBelow(`${path}/${name}`))];
-}
-
-function openNetwork(libc: Libc): NetworkNamespace {
-  const network = makeNetworkNamespace(libc);
-  using netlink = openNetlink(libc, network.fd);
-  const loopback = findLink(netlink, "lo");
-  if (loopback === undefined) throw new Error("no loopback");
-  setLinkUp(netlink, loopback);
-  for (const range of ranges) {
-    const destination = parseCidr(range);
-    if (!destination.ok) throw new Error(destination.error);
-    addRoute(netlink, {
-      kind: "local",
-      destination: destination.value,
-      table: localTable,
-      linkIndex: loopback,
-    });
-  }
-  return network;
 }

@@ -29,8 +29,13 @@ export interface NodeNamespaces extends Disposable {
 
 const recursivePrivate = 0x4000 | 0x40000; // MS_REC | MS_PRIVATE
 
-/** Makes the node's network: loopback up, the ranges delivered locally. */
+/** Makes the node's network; its programs make the other namespaces. */
 export function openNodeNamespaces(libc: Libc, hostname: string, ranges: readonly string[]): NodeNamespaces {
+  return nodeOf(makeNodeNetwork(libc, ranges), hostname);
+}
+
+/** A network as the node's: loopback up, the ranges delivered locally. */
+export function makeNodeNetwork(libc: Libc, ranges: readonly string[]): NetworkNamespace {
   const network = makeNetworkNamespace(libc);
   try {
     using netlink = openNetlink(libc, network.fd);
@@ -39,7 +44,7 @@ export function openNodeNamespaces(libc: Libc, hostname: string, ranges: readonl
     network.close();
     throw error;
   }
-  return nodeOf(network, hostname);
+  return network;
 }
 
 function nodeOf(network: NetworkNamespace, hostname: string): NodeNamespaces {
