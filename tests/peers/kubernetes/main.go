@@ -13,6 +13,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
 	kubectl "k8s.io/kubectl/pkg/cmd"
+	report "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	manager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
@@ -27,7 +28,9 @@ func main() {
 	case "kube-controller-manager":
 		os.Exit(cli.Run(manager.NewControllerManagerCommand()))
 	case "kubectl":
-		os.Exit(cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()))
+		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+			report.CheckErr(err)
+		}
 	default:
 		fmt.Fprintf(os.Stderr, "Cannot be %q: start it by the name of one of its programs\n", name)
 		os.Exit(2)
