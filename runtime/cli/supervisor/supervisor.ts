@@ -19,12 +19,13 @@ import { type MeshPaths, meshPaths } from "../mesh-paths.ts";
 import { cgroupPath } from "./cgroup-path.ts";
 import { findFreePort } from "./free-port.ts";
 import { formatKubeconfig } from "./kubeconfig.ts";
+import { watchLog } from "./log-watch.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { openNodeNamespaces } from "./node-namespaces.ts";
 import { dataVersion, decideMachine, decidePlace } from "./preflight.ts";
 import { gatherMachineFacts, gatherPlaceFacts } from "./preflight-facts.ts";
 import { Program, type ProgramLimits, type ProgramStatus } from "./program.ts";
-import { openProgramLog, type ProgramLog } from "./program-log.ts";
+import { openProgramLog } from "./program-log.ts";
 import { planPrograms, type ProgramPlan } from "./program-plans.ts";
 import { defaultRestartLimits } from "./restart-delay.ts";
 import { openRunFolder } from "./run-folder.ts";
@@ -74,9 +75,6 @@ const programLimits: ProgramLimits = {
   stopMs: 11_000,
 };
 const removeMs = 5000;
-const watchEveryMs = 250;
-/** What one look shows at most; the rest is in the file. */
-const outputBytesMax = 64 << 10;
 
 /** One mesh, from start to stop. */
 export class Supervisor {
@@ -186,7 +184,7 @@ export class Supervisor {
 
   #startProgram(plan: ProgramPlan, tools: SpawnTools): Promise<void> {
     this.#step(`start ${plan.name}`);
-    const { clock } = this.#options;
+    const { clock, onOutput } = this.#options;
     const log = this.#held.use(openProgramLog(join(this.#paths.systemLogsDir, `${plan.name}.log`)));
     const onChange = (event: string, status: ProgramStatus): void => this.#report(event, status);
     const program = new Program({
@@ -198,7 +196,13 @@ export class Supervisor {
     });
     this.#programs.push(program);
     this.#undo(`stop ${plan.name}`, () => program.stop());
-    this.#watchLog(plan.name, log);
+    const watch = watchLog({
+      log,
+      clock,
+      ...(onOutput === undefined ? {} : { onOutput: (text) => onOutput(plan.name, text) }),
+      onLost: (refusal) => this.#options.log.warn("log lost", { program: plan.name, refusal }),
+    });
+    this.#held.use(watch);
     return program.start();
   }
 
@@ -227,22 +231,6 @@ export class Supervisor {
     writeWhole(paths.kubeconfig, formatKubeconfig({ server: endpoints.api, caPem, token }));
     writeWhole(paths.endpointsFile, `${JSON.stringify(endpoints)}\n`);
     return endpoints;
-  }
-
-  /** Looks again and again whether a log is full, and what is new in it when somebody wants to see it. */
-  #watchLog(program: string, log: ProgramLog): void {
-    const { clock, onOutput } = this.#options;
-    let shown = log.size();
-    const again = (): void => {
-      if (this.#state === "stopping") return;
-      const size = log.size();
-      if (onOutput !== undefined && size !== shown) onOutput(program, log.readFrom(shown, outputBytesMax));
-      const refusal = log.rotate();
-      shown = log.size() < size ? 0 : size;
-      if (refusal !== undefined) this.#options.log.warn("log lost", { program, refusal });
-      clock.after(watchEveryMs, again);
-    };
-    clock.after(watchEveryMs, again);
   }
 
   #undo(step: string, action: () => void | Promise<void>): void {
