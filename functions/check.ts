@@ -1,8 +1,15 @@
 /** Answers `check`: whether a revision's bundle loads and what it exports, tried in a slot that is then thrown away. */
+import type { RevisionSpec } from "#core/release/function-spec.ts";
 import { errorText, meshErrorCode } from "#host/mesh-error.ts";
 import type { SlotSource } from "./activation/slot-port.ts";
-import type { CheckedRevision } from "./node-methods.ts";
 import type { Revision } from "./revision.ts";
+
+/** A revision that may not exist yet. */
+export interface CheckedRevision {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: RevisionSpec;
+}
 
 /** What came of a check. */
 export type CheckResult =

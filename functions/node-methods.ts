@@ -2,7 +2,7 @@
 import type { RevisionSpec } from "#core/release/function-spec.ts";
 import type { Activation } from "./activation/activator.ts";
 import type { LeaseHolder } from "./activation/instance.ts";
-import type { CheckResult } from "./check.ts";
+import type { CheckedRevision, CheckResult } from "./check.ts";
 import type { LogAnswer, LogQuery } from "./logs/log-store.ts";
 import type { Revision } from "./revision.ts";
 import type { ProgramSubject } from "./tokens.ts";
@@ -30,13 +30,6 @@ export interface ScheduleReport {
   readonly lastRunAtMs: number | undefined;
   /** `running`, `succeeded`, or `failed: …`. */
   readonly lastResult: string | undefined;
-}
-
-/** A revision that may not exist yet. */
-export interface CheckedRevision {
-  readonly namespace: string;
-  readonly name: string;
-  readonly spec: RevisionSpec;
 }
 
 /** What the methods do. */

@@ -2,7 +2,7 @@
 import { findField } from "#core/h2/header-field.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { findByHost, noService } from "#core/routing/service-table.ts";
-import type { SocketStream } from "#host/tunnel/socket-stream.ts";
+import type { SocketStream } from "#host/tunnel/tcp-stream.ts";
 import type { Caller } from "./exchange.ts";
 import { makeCaller, type TerminateOptions } from "./terminate.ts";
 

@@ -9,7 +9,7 @@ import type { TraceContext } from "#core/telemetry/trace-context.ts";
 import type { ByteStream } from "#host/byte-stream.ts";
 import type { BodySource } from "./body.ts";
 import type { Ending } from "./ending.ts";
-import type { Lease } from "./instance-leases.ts";
+import type { Lease } from "./lease-outcome.ts";
 import type { RequestTrace } from "./trace.ts";
 
 /** Whoever opened the stream that requests come on. */

@@ -6,7 +6,8 @@ import { type RevisionBackend, RevisionBackendSchema } from "#core/proto/lambien
 import { FakeClock } from "#host/fake/fake-clock.ts";
 import { MeshError, type MeshErrorCode } from "#host/mesh-error.ts";
 import { Ending } from "./ending.ts";
-import { type Activated, InstanceLeases, type Lease, type LeaseOutcome } from "./instance-leases.ts";
+import { InstanceLeases } from "./instance-leases.ts";
+import type { Activated, Lease, LeaseOutcome } from "./lease-outcome.ts";
 
 const never = new Ending();
 const identity = formatSpiffeId({ trustDomain: "cluster.local", namespace: "shop", serviceAccount: "web" });

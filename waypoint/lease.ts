@@ -1,7 +1,8 @@
 /** The stage that gets the request an instance with room; what to do when there is none is its answer's status. */
 import type { RevisionBackend } from "#core/proto/lambient/discovery_pb.js";
 import { type Exchange, refuse } from "./exchange.ts";
-import type { InstanceLeases, LeaseOutcome } from "./instance-leases.ts";
+import type { InstanceLeases } from "./instance-leases.ts";
+import type { LeaseOutcome } from "./lease-outcome.ts";
 
 /** Leases an instance into the exchange; a response when there is none. */
 export function leaseInstance(

@@ -7,7 +7,7 @@ import type { Channel } from "#host/channel.ts";
 import { connectChannel } from "#host/channel-socket.ts";
 import type { Clock } from "#host/clock.ts";
 import { errorText, MeshError, meshErrorCode } from "#host/mesh-error.ts";
-import type { Activated, ActivationPort, Rung } from "./instance-leases.ts";
+import type { Activated, ActivationPort, Rung } from "./lease-outcome.ts";
 
 /** Where the node runtime is, and who is told. */
 export interface NodeClientOptions {

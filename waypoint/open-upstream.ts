@@ -10,9 +10,10 @@ import type { CertificateSource } from "#host/certificates/certificate-source.ts
 import { errorText } from "#host/mesh-error.ts";
 import type { TunnelDial } from "#host/tunnel/open-tunnel.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
-import type { TunnelKey, TunnelPool } from "#host/tunnel/tunnel-pool.ts";
+import type { TunnelKey } from "#host/tunnel/tunnel-key.ts";
+import type { TunnelPool } from "#host/tunnel/tunnel-pool.ts";
 import type { Caller } from "./exchange.ts";
-import type { Lease } from "./instance-leases.ts";
+import type { Lease } from "./lease-outcome.ts";
 
 /** Port on which every mesh workload takes tunnels. */
 export const tunnelPort = 15008;

@@ -2,7 +2,7 @@
 import type { RevisionBackend } from "#core/proto/lambient/discovery_pb.js";
 import { errorText, meshErrorCode } from "#host/mesh-error.ts";
 import type { Ending } from "./ending.ts";
-import type { Activated, InstanceLeasesOptions, Lease, LeaseOutcome, Rung } from "./instance-leases.ts";
+import type { Activated, InstanceLeasesOptions, Lease, LeaseOutcome, Rung } from "./lease-outcome.ts";
 
 /** A further instance that was refused or failed is not asked for again before this has passed. */
 const furtherPauseMs = 1000;

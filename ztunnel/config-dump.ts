@@ -3,7 +3,7 @@ import type { CertificateState } from "#host/certificates/certificate-source.ts"
 import { formatSocketAddress } from "#core/address/socket-address.ts";
 import type { Service } from "#core/mesh/service.ts";
 import type { Workload } from "#core/mesh/workload.ts";
-import type { Connection } from "./connection.ts";
+import type { LiveConnection } from "./connection-ledger.ts";
 import type { RunningSource } from "./mesh-source.ts";
 import type { Parts } from "./parts.ts";
 import type { Workloads } from "./workloads.ts";
@@ -89,7 +89,7 @@ function showLocal(parts: Parts, uid: string): unknown {
   return { state: "Up", connections: { inbound: shown("inbound"), outbound: shown("outbound") } };
 }
 
-function showConnection({ facts }: Connection): unknown {
+function showConnection({ facts }: LiveConnection): unknown {
   return {
     src: formatSocketAddress(facts.sourceAddress),
     originalDst: facts.tunnelTarget ?? formatSocketAddress(facts.destinationAddress),

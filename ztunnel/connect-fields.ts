@@ -9,7 +9,7 @@ import {
   parseOriginalCaller,
 } from "#core/hbone/original-caller.ts";
 import { formatTraceparent } from "#core/telemetry/trace-context.ts";
-import type { ConnectionFacts } from "./connection.ts";
+import type { ConnectionFacts } from "./connection-facts.ts";
 import type { LocalFacts } from "./local-workload.ts";
 import type { Party } from "./party.ts";
 

@@ -9,9 +9,22 @@ import type { SpanExporter } from "#host/spans/span-exporter.ts";
 import { makeSpanIds, type SpanIds } from "#host/spans/span-ids.ts";
 import { type AccessRecord, formatAccessJson, formatAccessText } from "./access-line.ts";
 import type { Config } from "./config.ts";
-import type { Connection } from "./connection.ts";
+import type { ConnectionFacts, Review } from "./connection-facts.ts";
 import type { ZtunnelMetrics } from "./metrics.ts";
 import { type Party, unknownParty } from "./party.ts";
+
+/** A live connection as the ledger needs it. */
+export interface LiveConnection {
+  readonly facts: ConnectionFacts;
+  /** When what decides it became unknown. */
+  unknownSinceMs: number | undefined;
+  /** Looks at it again after a change; absent where nothing can change. */
+  readonly review: ((snapshot: Snapshot) => Review) | undefined;
+  /** Ends it now; its end is reported with this reason. */
+  cut(text: string): void;
+  /** Brings the byte counters up to date while it lives. */
+  countLiveBytes(): void;
+}
 
 /** What the ledger writes to and how. */
 export interface LedgerOptions {
@@ -32,7 +45,7 @@ const identitiesMaxDefault = 4096;
 
 /** The live connections. */
 export class ConnectionLedger {
-  readonly live: Set<Connection> = new Set();
+  readonly live: Set<LiveConnection> = new Set();
   readonly clock: Clock;
   readonly metrics: ZtunnelMetrics;
   readonly #options: LedgerOptions;

@@ -1,38 +1,13 @@
 /** One connection from its decision to its end: what is counted, logged and traced of it, and how it is cut. Carries no bytes itself. */
-import type { SocketAddress } from "#core/address/socket-address.ts";
 import type { Snapshot } from "#core/mesh/snapshot.ts";
 import type { Span } from "#core/telemetry/span.ts";
-import type { TraceContext } from "#core/telemetry/trace-context.ts";
 import type { Splice, SpliceEnd } from "#host/tunnel/splice.ts";
-import type { ConnectionLedger } from "./connection-ledger.ts";
+import type { ConnectionFacts, Review } from "./connection-facts.ts";
+import type { ConnectionLedger, LiveConnection } from "./connection-ledger.ts";
 import type { ConnectionSeries, ResponseFlag } from "./metrics.ts";
-import type { Party, ServiceNames } from "./party.ts";
-
-/** Whether a live connection may go on under a snapshot. */
-export type Review =
-  | { readonly kind: "keep" }
-  | { readonly kind: "cut"; readonly text: string }
-  /** What decides is not known at the moment. */
-  | { readonly kind: "unknown"; readonly text: string };
-
-/** What is known of a connection once it is decided. */
-export interface ConnectionFacts {
-  readonly direction: "inbound" | "outbound";
-  /** Uid of the local workload. */
-  readonly uid: string;
-  readonly source: Party;
-  readonly sourceAddress: SocketAddress;
-  readonly destination: Party;
-  readonly destinationAddress: SocketAddress;
-  readonly tunnelTarget: string | undefined;
-  readonly service: ServiceNames;
-  readonly isMutualTls: boolean;
-  readonly trace: TraceContext;
-  readonly parentSpanId: string | undefined;
-}
 
 /** A connection. Exactly one of `refuse`, `fail` and, after `begin`, the splice's end ends it. */
-export class Connection {
+export class Connection implements LiveConnection {
   readonly facts: ConnectionFacts;
   readonly #ledger: ConnectionLedger;
   readonly #startedAtMs: number;

@@ -2,7 +2,8 @@
 import type { IpAddress } from "#core/address/ip.ts";
 import { withNamespace } from "#host/linux/namespaces.ts";
 import { startListen } from "#host/linux/sockets.ts";
-import { listenStreams, type SocketStream } from "#host/tunnel/socket-stream.ts";
+import { listenStreams } from "#host/tunnel/socket-stream.ts";
+import type { SocketStream } from "#host/tunnel/tcp-stream.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { answerName, type NameServer } from "./answer-name.ts";
 import { frameMessage, MessageReader } from "./dns-frames.ts";

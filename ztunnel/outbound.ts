@@ -5,26 +5,18 @@ import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { HeldCertificate } from "#host/certificates/certificate-source.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { startConnect } from "#host/linux/sockets.ts";
-import { connectStream, type SocketStream } from "#host/tunnel/socket-stream.ts";
+import { connectStream } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
 import { TunnelError } from "#host/tunnel/tunnel-error.ts";
 import type { ConnectOutcome } from "#host/tunnel/tunnel.ts";
 import type { ByteStream } from "#host/byte-stream.ts";
+import type { Captured } from "./captured.ts";
 import { connectFields } from "./connect-fields.ts";
 import { Connection } from "./connection.ts";
 import { carryPast } from "./egress.ts";
-import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
-import type { OutsideNames } from "./outside-names.ts";
+import type { LocalFacts } from "./local-workload.ts";
 import type { Parts } from "./parts.ts";
 import { namesOfService, partyOfWorkload, unknownParty } from "./party.ts";
-
-/** A captured connection with what is known of its maker. */
-export interface Captured {
-  readonly workload: LocalWorkload;
-  readonly stream: SocketStream;
-  /** What the workload's name server answered for names outside the mesh. */
-  readonly names: OutsideNames;
-}
 
 /** Carries a captured connection to its end; never throws. */
 export function carryOutbound(parts: Parts, captured: Captured): void {

@@ -7,7 +7,8 @@ import type { HeaderField } from "#core/h2/header-field.ts";
 import { connectStream, listenStreams } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
 import { listenTunnels } from "#host/tunnel/tunnel-listener.ts";
-import { makeTunnelPool, type TunnelKey } from "#host/tunnel/tunnel-pool.ts";
+import type { TunnelKey } from "#host/tunnel/tunnel-key.ts";
+import { makeTunnelPool } from "#host/tunnel/tunnel-pool.ts";
 import type { TunnelCertificate } from "#host/tunnel/tunnel.ts";
 import { makeTestCa } from "../support/test-ca.ts";
 

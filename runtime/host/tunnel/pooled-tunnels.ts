@@ -2,7 +2,7 @@
 import type { HeaderField } from "#core/h2/header-field.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { TunnelError } from "./tunnel-error.ts";
-import type { TunnelKey } from "./tunnel-pool.ts";
+import type { TunnelKey } from "./tunnel-key.ts";
 import type { ConnectOutcome, Tunnel } from "./tunnel.ts";
 
 /** The limits that concern one key. */

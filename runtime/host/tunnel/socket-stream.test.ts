@@ -1,7 +1,8 @@
 /** Plain TCP as byte streams: half-close, resets, pauses and what arrives before a handler, on real sockets. */
 import { describe, expect, test } from "bun:test";
 import type { ByteStream } from "../byte-stream.ts";
-import { connectStream, listenStreams, type SocketStream } from "./socket-stream.ts";
+import { connectStream, listenStreams } from "./socket-stream.ts";
+import type { SocketStream } from "./tcp-stream.ts";
 import type { TunnelError } from "./tunnel-error.ts";
 
 /** Writes down what a stream tells, and can be waited on. */

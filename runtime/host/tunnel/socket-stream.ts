@@ -1,21 +1,11 @@
 /** A plain TCP connection as a {@link ByteStream}: accepted, dialled or adopted by descriptor; no TLS. */
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
-import type { SocketAddress } from "#core/address/socket-address.ts";
-import type { ByteStream } from "../byte-stream.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { TunnelDial } from "./open-tunnel.ts";
 import { peerAddressOf } from "./socket-address.ts";
-import { TcpStream } from "./tcp-stream.ts";
+import { type SocketStream, TcpStream } from "./tcp-stream.ts";
 import { TunnelError } from "./tunnel-error.ts";
 import type { ListenTarget } from "./tunnel-listener.ts";
-
-/** A TCP connection. Bytes that arrive before a handler is set wait in the kernel. */
-export interface SocketStream extends ByteStream {
-  readonly localAddress: SocketAddress;
-  readonly peerAddress: SocketAddress;
-  /** The descriptor, for socket options; not to be closed. */
-  readonly fd: number;
-}
 
 /** A listener of plain TCP that runs. */
 export interface StreamListener {

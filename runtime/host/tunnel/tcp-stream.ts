@@ -2,9 +2,16 @@
 import type { Socket } from "bun";
 import type { SocketAddress } from "#core/address/socket-address.ts";
 import { ByteQueue } from "#core/h2/byte-queue.ts";
-import type { ByteStreamHandler } from "../byte-stream.ts";
+import type { ByteStream, ByteStreamHandler } from "../byte-stream.ts";
 import { localAddressOf, peerAddressOf } from "./socket-address.ts";
-import type { SocketStream } from "./socket-stream.ts";
+
+/** A TCP connection. Bytes that arrive before a handler is set wait in the kernel. */
+export interface SocketStream extends ByteStream {
+  readonly localAddress: SocketAddress;
+  readonly peerAddress: SocketAddress;
+  /** The descriptor, for socket options; not to be closed. */
+  readonly fd: number;
+}
 
 /** How long a connection may be silent before the kernel asks whether its peer still lives: Istio's value. */
 const keepAliveMs = 180_000;

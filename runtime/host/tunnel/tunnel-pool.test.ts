@@ -6,13 +6,8 @@ import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { FakeClock } from "../fake/fake-clock.ts";
 import { spiffeId } from "../../../tests/support/test-ca.ts";
 import type { OpenTunnelOptions } from "./open-tunnel.ts";
-import {
-  makeTunnelPool,
-  type TunnelKey,
-  type TunnelPool,
-  type TunnelPoolOptions,
-  type TunnelRoute,
-} from "./tunnel-pool.ts";
+import { makeTunnelPool, type TunnelPool, type TunnelPoolOptions, type TunnelRoute } from "./tunnel-pool.ts";
+import type { TunnelKey } from "./tunnel-key.ts";
 import { TunnelError } from "./tunnel-error.ts";
 import type { ConnectOutcome, Tunnel } from "./tunnel.ts";
 

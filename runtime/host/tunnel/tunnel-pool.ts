@@ -1,23 +1,12 @@
 /** Shares tunnels between connections of the same source to the same destination; never between two sources. */
-import type { IpAddress } from "#core/address/ip.ts";
-import { formatSocketAddress, type SocketAddress } from "#core/address/socket-address.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
-import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { openTunnel, type TunnelDial } from "./open-tunnel.ts";
 import { PooledTunnels } from "./pooled-tunnels.ts";
 import { TunnelError } from "./tunnel-error.ts";
+import { type TunnelKey, tunnelKeyText } from "./tunnel-key.ts";
 import type { TunnelLimits } from "./tunnel-limits.ts";
 import type { ConnectOutcome, Tunnel, TunnelCertificate } from "./tunnel.ts";
-
-/** What makes two connections able to share a tunnel: all of it equal. */
-export interface TunnelKey {
-  readonly source: SpiffeId;
-  readonly sourceAddress: IpAddress;
-  /** Identities the destination may show, as a set: order does not matter. */
-  readonly destinations: readonly SpiffeId[];
-  readonly destinationAddress: SocketAddress;
-}
 
 /** How the pool makes a new tunnel for a key, asked when it needs one. */
 export interface TunnelRoute {
@@ -105,7 +94,7 @@ class KeyedPool implements TunnelPool {
       if (!(error instanceof TunnelError) || !error.isRetryable || entry.isReleased) throw error;
       return await entry.connect(() => this.#open(key, route), headers);
     } finally {
-      if (entry.isEmpty) this.#entries.delete(keyText(key));
+      if (entry.isEmpty) this.#entries.delete(tunnelKeyText(key));
     }
   }
 
@@ -114,7 +103,7 @@ class KeyedPool implements TunnelPool {
     void entry
       .prepare(() => this.#open(key, route))
       .finally(() => {
-        if (entry.isEmpty) this.#entries.delete(keyText(key));
+        if (entry.isEmpty) this.#entries.delete(tunnelKeyText(key));
       });
   }
 
@@ -138,7 +127,7 @@ class KeyedPool implements TunnelPool {
   }
 
   #entryOf(key: TunnelKey): PooledTunnels {
-    const text = keyText(key);
+    const text = tunnelKeyText(key);
     let entry = this.#entries.get(text);
     if (entry === undefined) {
       entry = new PooledTunnels(key, this.#options);
@@ -158,7 +147,7 @@ class KeyedPool implements TunnelPool {
     this.#tunnelsOpen++;
     const release = (): void => {
       this.#tunnelsOpen--;
-      const text = keyText(key);
+      const text = tunnelKeyText(key);
       if (this.#entries.get(text)?.isEmpty === true) this.#entries.delete(text);
     };
     try {
@@ -177,10 +166,4 @@ class KeyedPool implements TunnelPool {
       throw error;
     }
   }
-}
-
-function keyText(key: TunnelKey): string {
-  const destinations =
-    key.destinations.length > 1 ? key.destinations.toSorted().join(",") : key.destinations[0];
-  return `${key.source} ${key.sourceAddress} ${formatSocketAddress(key.destinationAddress)} ${destinations}`;
 }
