@@ -44,12 +44,14 @@ const stepBytes = 64;
 
 /**
  * Gives birth. The calling thread waits until the child is its program: 0.5 ms.
+ * @param pidNamespace descriptor of the pid namespace to be born into; without one, the parent's or a new one
  * @throws LinuxError naming the step that failed; there is no child then
  */
 export function giveBirth(
   libc: Libc,
   steps: readonly Step[],
   kinds: readonly NamespaceKind[],
+  pidNamespace = -1,
 ): { readonly pid: number; readonly pidfd: number } {
   const memory = new MemoryBuilder();
   const table = memory.add(new Uint8Array(stepBytes * steps.length));
@@ -60,14 +62,17 @@ export function giveBirth(
     step.args.forEach((argument, j) => {
       const where = at + 8 + 8 * j;
       if (typeof argument === "number") numbers.push([where, argument]);
-      else memory.point(where, place(memory, argument));
+      else memory.point(where, placeArgument(memory, argument));
     });
   });
   const sealed = memory.seal();
   for (const [at, value] of numbers) sealed.writeBigInt64LE(BigInt(value), at);
   const flags = kinds.reduce((all, kind) => all | kindFlags[kind], 0);
   const out = Buffer.alloc(24);
-  const pid = checked("Cannot start a process", libc.native.born(sealed, steps.length, flags, out));
+  const pid = checked(
+    "Cannot start a process",
+    libc.native.born(sealed, steps.length, flags, pidNamespace, out),
+  );
   const pidfd = Number(out.readBigInt64LE(0));
   const failed = Number(out.readBigInt64LE(8));
   if (failed < 0) return { pid, pidfd };
@@ -76,7 +81,7 @@ export function giveBirth(
   throw new LinuxError(steps[failed]?.what ?? "Cannot start a process", Number(out.readBigInt64LE(16)));
 }
 
-function place(memory: MemoryBuilder, argument: Exclude<StepArgument, number>): Offset {
+function placeArgument(memory: MemoryBuilder, argument: Exclude<StepArgument, number>): Offset {
   if (typeof argument === "string") return memory.addText(argument);
   if ("bytes" in argument) return placeMemory(memory, argument);
   return memory.addTexts(argument);

@@ -13,7 +13,7 @@ interface Native {
   readonly call: (number: number, ...args: (Argument | undefined)[]) => number;
   readonly socket_in: (there: number, home: number, family: number, ...rest: [number, number]) => number;
   readonly make_network_namespace: (home: number) => number;
-  readonly born: (steps: Uint8Array, count: number, flags: number, out: Uint8Array) => number;
+  readonly born: (steps: Uint8Array, count: number, ...rest: [number, number, Uint8Array]) => number;
   readonly send_message: (socket: number, data: Uint8Array, ...rest: [number, Int32Array, number]) => number;
   readonly receive_message: (
     socket: number,
@@ -91,7 +91,7 @@ function compile(): Native {
       call: { args: [whole, p, p, p, p, p, p], returns: whole },
       socket_in: { args: [i, i, i, i, i], returns: whole },
       make_network_namespace: { args: [i], returns: whole },
-      born: { args: [p, whole, i, p], returns: whole },
+      born: { args: [p, whole, i, i, p], returns: whole },
       send_message: { args: [i, p, whole, p, i], returns: whole },
       receive_message: { args: [i, p, whole, p, i], returns: whole },
       start_waiting: { args: [i, i, i], returns: whole },

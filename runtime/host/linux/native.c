@@ -12,7 +12,7 @@ extern int pthread_detach(u64 thread);
 
 enum { SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_sigaction = 13, SYS_sigprocmask = 14, SYS_socket = 41, SYS_sendmsg = 46,
        SYS_recvmsg = 47, SYS_exit = 60, SYS_epoll_wait = 232, SYS_openat = 257, SYS_unshare = 272, SYS_setns = 308 };
-enum { NEWNET = 0x40000000, SIG_SETMASK = 2, EINTR = 4 };
+enum { NEWPID = 0x20000000, NEWNET = 0x40000000, SIG_SETMASK = 2, EINTR = 4 };
 
 static long outcome(long result) { return result == -1 ? -(long)*__errno_location() : result; }
 
@@ -62,18 +62,27 @@ static int child(void *given) {
 }
 
 /* Gives birth: the caller's thread waits until the child has become its program or failed, and never changes its own namespaces.
- * `out` receives the pidfd, and which step failed with which errno. Signals stay blocked while the child shares our memory. */
-long born(struct step *steps, long count, int flags, long *out) {
+ * `out` receives the pidfd, and which step failed with which errno. Signals stay blocked while the child shares our memory.
+ * `pids` is the pid namespace to be born into, or -1: it is the caller's for its children only, and for the length of this call. */
+long born(struct step *steps, long count, int flags, int pids, long *out) {
   enum { STACK = 65536, VM = 0x100, PIDFD = 0x1000, VFORK = 0x4000, CHILD_SIGNAL = 17 };
   struct birth birth = { steps, count, -1, 0 };
   u64 all = ~0ul, before = 0;
   int pidfd = -1;
-  long pid;
+  long pid = 0, home = -1;
   char *stack = malloc(STACK);
   if (!stack) return -12;
-  syscall(SYS_sigprocmask, SIG_SETMASK, &all, &before, 8);
-  pid = outcome(clone(child, (void *)(((u64)stack + STACK) & ~15ul), flags | VM | VFORK | PIDFD | CHILD_SIGNAL, &birth, &pidfd, (void *)0, (void *)0));
-  syscall(SYS_sigprocmask, SIG_SETMASK, &before, 0, 8);
+  if (pids >= 0) {
+    home = outcome(syscall(SYS_openat, -100, "/proc/thread-self/ns/pid", 02000000));
+    pid = home < 0 ? home : outcome(syscall(SYS_setns, pids, NEWPID));
+  }
+  if (pid >= 0) {
+    syscall(SYS_sigprocmask, SIG_SETMASK, &all, &before, 8);
+    pid = outcome(clone(child, (void *)(((u64)stack + STACK) & ~15ul), flags | VM | VFORK | PIDFD | CHILD_SIGNAL, &birth, &pidfd, (void *)0, (void *)0));
+    if (home >= 0 && syscall(SYS_setns, home, NEWPID)) abort();
+    syscall(SYS_sigprocmask, SIG_SETMASK, &before, 0, 8);
+  }
+  if (home >= 0) syscall(SYS_close, home);
   free(stack);
   out[0] = pidfd;
   out[1] = birth.failed;

@@ -6,20 +6,24 @@ import type { Poller } from "./poller.ts";
 
 /** What to start. */
 export interface SpawnOptions {
-  /** Path of an ELF program as the parent sees it. */
-  readonly executable: string;
+  /** Path of an ELF program as the parent sees it; or paths, as the child sees them when all else is done, of which the first that is there counts. */
+  readonly executable: string | { readonly inside: readonly string[] };
+  /** Its own name, for one that is looked for inside; default the last path. */
+  readonly name?: string;
   /** Its arguments after its own name. */
   readonly args: readonly string[];
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Its folder, as it sees it; default `/`. */
   readonly cwd?: string;
-  /** Descriptors by number in the child, 1 and up; 0 is `/dev/null`, and what is absent is not open. The caller closes its own. */
+  /** Descriptors by number in the child; 0 is `/dev/null` unless given, and what is absent is not open. The caller closes its own. */
   readonly fds: ReadonlyMap<number, number>;
   /** Namespaces made for it. */
   readonly newNamespaces?: readonly NamespaceKind[];
   /** Descriptors of existing namespaces to be born into, in this order; not pid namespaces, which take effect a generation later. */
   readonly joinNamespaces?: readonly number[];
+  /** Descriptor of an existing pid namespace, or of a process in it, to be born into. */
+  readonly joinPidNamespace?: number;
   /** What else it does before it becomes its program, in its new namespaces and before its descriptors are set. */
   readonly before?: readonly Step[];
   /** The last things it does, with its descriptors set: giving up privileges. */
@@ -60,22 +64,28 @@ const emptyPath = 0x1000;
 export function spawnChild(libc: Libc, poller: Poller, options: SpawnOptions): Child {
   const held: number[] = [];
   try {
-    const executable = hold(libc, held, openSync(options.executable, 0));
+    const { executable } = options;
+    const executableFd =
+      typeof executable === "string" ? hold(libc, held, openSync(executable, 0)) : undefined;
     const nothing = hold(libc, held, openSync("/dev/null", "r+"));
     // Sources lie above every target, so that setting one target never overwrites the source of another.
     const sources = new Map([[0, nothing]]);
     for (const [target, source] of options.fds) sources.set(target, copyHigh(libc, held, target, source));
-    const steps = birthSteps(options, sources, executable);
-    const { pid, pidfd } = giveBirth(libc, steps, options.newNamespaces ?? []);
+    const steps = birthSteps(options, sources, executableFd);
+    const { pid, pidfd } = giveBirth(libc, steps, options.newNamespaces ?? [], options.joinPidNamespace);
     return childOf(libc, poller, pid, pidfd);
   } finally {
     for (const fd of held) closeFd(libc, fd);
   }
 }
 
-function birthSteps(options: SpawnOptions, sources: ReadonlyMap<number, number>, executable: number): Step[] {
+function birthSteps(
+  options: SpawnOptions,
+  sources: ReadonlyMap<number, number>,
+  executableFd: number | undefined,
+): Step[] {
   const past = Math.max(2, ...sources.keys()) + 1;
-  const what = `Cannot start ${options.executable}`;
+  const what = `Cannot start ${nameOf(options)}`;
   const missing = Array.from({ length: past }, (_, fd) => fd).filter((fd) => !sources.has(fd));
   return [
     { what: "Cannot make a session", name: "setsid", args: [] },
@@ -92,24 +102,45 @@ function birthSteps(options: SpawnOptions, sources: ReadonlyMap<number, number>,
       args: [source, target, 0],
     })),
     ...missing.map((fd): Step => ({ what, name: "close", args: [fd], mayFail: true })),
-    { what, name: "close_range", args: [past, executable - 1, 0] },
-    { what, name: "close_range", args: [executable + 1, 0x7fffffff, 0] },
+    ...closeSteps(what, past, executableFd),
     ...(options.last ?? []),
-    {
-      what,
-      name: "execveat",
-      args: [
-        executable,
-        "",
-        [options.executable, ...options.args],
-        Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
-        emptyPath,
-      ],
-    },
+    ...startSteps(what, options, executableFd),
   ];
 }
 
-function childOf(libc: Libc, poller: Poller, pid: number, pidfd: number): Child {
+function nameOf({ executable }: SpawnOptions): string {
+  return typeof executable === "string" ? executable : (executable.inside.at(-1) ?? "nothing");
+}
+
+/** Closes everything from a descriptor on but the program's own, which closes at its start. */
+function closeSteps(what: string, past: number, kept: number | undefined): Step[] {
+  if (kept === undefined) return [{ what, name: "close_range", args: [past, 0x7fffffff, 0] }];
+  return [
+    { what, name: "close_range", args: [past, kept - 1, 0] },
+    { what, name: "close_range", args: [kept + 1, 0x7fffffff, 0] },
+  ];
+}
+
+/** The step that becomes the program; of several the first that succeeds is the last that is made. */
+function startSteps(what: string, options: SpawnOptions, executableFd: number | undefined): Step[] {
+  const env = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
+  const { executable, args } = options;
+  if (typeof executable === "string") {
+    return [
+      { what, name: "execveat", args: [executableFd ?? -1, "", [executable, ...args], env, emptyPath] },
+    ];
+  }
+  const argv = [options.name ?? nameOf(options), ...args];
+  return executable.inside.map((path, i): Step => ({
+    what,
+    name: "execve",
+    args: [path, argv, env],
+    mayFail: i < executable.inside.length - 1,
+  }));
+}
+
+/** The child that a birth gave, by its pidfd, which becomes the child's. */
+export function childOf(libc: Libc, poller: Poller, pid: number, pidfd: number): Child {
   const exited = Promise.withResolvers<ExitStatus>();
   let running = true;
   const watch = poller.watch(pidfd, "readable", () => {
@@ -147,8 +178,8 @@ function hold(libc: Libc, held: number[], fd: number): number {
 }
 
 function copyHigh(libc: Libc, held: number[], target: number, source: number): number {
-  if (!Number.isInteger(target) || target < 1 || target >= targetsMax) {
-    throw new Error(`Cannot give a child descriptor ${target}: it must be from 1 to ${targetsMax - 1}`);
+  if (!Number.isInteger(target) || target < 0 || target >= targetsMax) {
+    throw new Error(`Cannot give a child descriptor ${target}: it must be from 0 to ${targetsMax - 1}`);
   }
   const high = libc.call(
     `Cannot give a child descriptor ${target}`,
