@@ -12,18 +12,23 @@ export interface CgroupMounts {
   /** Version 1 hierarchies of controllers that version 2 does not have. */
   readonly memoryV1: string | undefined;
   readonly pidsV1: string | undefined;
+  readonly cpuV1?: string;
 }
 
 /** What the processes of a group may use together. */
 export interface CgroupLimits {
   readonly memoryBytesMax?: number;
   readonly processesMax?: number;
+  /** Thousandths of a core. */
+  readonly cpuMillisMax?: number;
 }
 
 /** A group; every hierarchy has a folder of the same path for it. */
 export interface Cgroup {
   /** Its path below the mounts. */
   readonly path: string;
+  /** Files of every hierarchy that take a process, which a process that is being born can write "0" to. */
+  memberFiles(): string[];
   /** Moves a process in. It may take 25 ms, which pass outside the engine's thread. @throws Error when there is no such process */
   join(pid: number): Promise<void>;
   /** Changes limits. */
@@ -41,6 +46,11 @@ export interface Cgroup {
 }
 
 const retryMs = 5;
+const memberFile = "cgroup.procs";
+/** The kernel's usual period, in which a group may use its share. */
+const cpuPeriodMicros = 100_000;
+/** It refuses less. */
+const cpuQuotaMicrosMin = 1000;
 
 /** Reads the hierarchies' places out of `/proc/self/mountinfo`; undefined when version 2 is not mounted. */
 export function findCgroupMounts(mountInfo: string): CgroupMounts | undefined {
@@ -52,9 +62,15 @@ export function findCgroupMounts(mountInfo: string): CgroupMounts | undefined {
   const unified = hierarchies.find(({ type }) => type === "cgroup2")?.place;
   const placeOf = (controller: string): string | undefined =>
     hierarchies.find(({ type, controllers }) => type === "cgroup" && controllers.includes(controller))?.place;
+  const cpuV1 = placeOf("cpu");
   return unified === undefined
     ? undefined
-    : { unified, memoryV1: placeOf("memory"), pidsV1: placeOf("pids") };
+    : {
+        unified,
+        memoryV1: placeOf("memory"),
+        pidsV1: placeOf("pids"),
+        ...(cpuV1 === undefined ? {} : { cpuV1 }),
+      };
 }
 
 /** The machine's hierarchies. @throws Error when version 2 is not mounted */
@@ -75,8 +91,9 @@ export function openCgroup(mounts: CgroupMounts, path: string, limits: CgroupLim
   applyLimits(mounts, path, limits);
   return {
     path,
+    memberFiles: () => places.all.map((folder) => join(folder, memberFile)),
     async join(pid) {
-      for (const folder of places.all) await promises.writeFile(join(folder, "cgroup.procs"), String(pid));
+      for (const folder of places.all) await promises.writeFile(join(folder, memberFile), String(pid));
     },
     limit: (changed) => applyLimits(mounts, path, changed),
     kill: () => killAll(places.unified),
@@ -87,31 +104,41 @@ export function openCgroup(mounts: CgroupMounts, path: string, limits: CgroupLim
   };
 }
 
-function foldersOf(
-  mounts: CgroupMounts,
-  path: string,
-): { all: string[]; unified: string; memoryV1: string | undefined; pidsV1: string | undefined } {
+interface Folders {
+  readonly all: string[];
+  readonly unified: string;
+  readonly memoryV1: string | undefined;
+  readonly pidsV1: string | undefined;
+  readonly cpuV1: string | undefined;
+}
+
+function foldersOf(mounts: CgroupMounts, path: string): Folders {
+  const below = (mount: string | undefined): string | undefined => mount && join(mount, path);
   const unified = join(mounts.unified, path);
-  const memoryV1 = mounts.memoryV1 === undefined ? undefined : join(mounts.memoryV1, path);
-  const pidsV1 = mounts.pidsV1 === undefined ? undefined : join(mounts.pidsV1, path);
-  const all = [unified, memoryV1, pidsV1].filter((folder) => folder !== undefined);
-  return { all, unified, memoryV1, pidsV1 };
+  const [memoryV1, pidsV1, cpuV1] = [mounts.memoryV1, mounts.pidsV1, mounts.cpuV1].map(below);
+  const all = [unified, memoryV1, pidsV1, cpuV1].filter((folder) => folder !== undefined);
+  return { all, unified, memoryV1, pidsV1, cpuV1 };
 }
 
 function applyLimits(mounts: CgroupMounts, path: string, limits: CgroupLimits): void {
-  const { unified, memoryV1, pidsV1 } = foldersOf(mounts, path);
-  const { memoryBytesMax, processesMax } = limits;
+  const { unified, memoryV1, pidsV1, cpuV1 } = foldersOf(mounts, path);
+  const { memoryBytesMax, processesMax, cpuMillisMax } = limits;
+  const set = (v1: string | undefined, v2: { controller: string; file: string; value: string }): void => {
+    if (v1 !== undefined) writeFileSync(v1, v2.value);
+    else delegate(mounts, path, v2.controller, () => writeFileSync(join(unified, v2.file), v2.value));
+  };
   if (memoryBytesMax !== undefined) {
-    if (memoryV1 !== undefined)
-      writeFileSync(join(memoryV1, "memory.limit_in_bytes"), String(memoryBytesMax));
-    else
-      delegate(mounts, path, "memory", () =>
-        writeFileSync(join(unified, "memory.max"), String(memoryBytesMax)),
-      );
+    const file = memoryV1 && join(memoryV1, "memory.limit_in_bytes");
+    set(file, { controller: "memory", file: "memory.max", value: String(memoryBytesMax) });
   }
-  if (processesMax === undefined) return;
-  if (pidsV1 !== undefined) writeFileSync(join(pidsV1, "pids.max"), String(processesMax));
-  else delegate(mounts, path, "pids", () => writeFileSync(join(unified, "pids.max"), String(processesMax)));
+  if (processesMax !== undefined) {
+    const file = pidsV1 && join(pidsV1, "pids.max");
+    set(file, { controller: "pids", file: "pids.max", value: String(processesMax) });
+  }
+  if (cpuMillisMax === undefined) return;
+  const quota = Math.max(cpuQuotaMicrosMin, Math.round((cpuMillisMax * cpuPeriodMicros) / 1000));
+  if (cpuV1 !== undefined) writeFileSync(join(cpuV1, "cpu.cfs_quota_us"), String(quota));
+  else set(undefined, { controller: "cpu", file: "cpu.max", value: `${quota} ${cpuPeriodMicros}` });
 }
 
 /** Version 2 has a controller in a group only when every group above passes it on. */
