@@ -1,32 +1,11 @@
-/** Kubernetes quantities as numbers, such as `500m`, `64Mi`, `1e3`. Pure. */
+/** Kubernetes quantities as the numbers that limits are set with. Pure. */
+import { quantityValue } from "../../model/quantity.ts";
 
-const suffixes: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
-/** The number that a quantity stands for; undefined when it is none. */
+/** The number that a quantity stands for; undefined when it is none, or absent. */
 export function parseQuantity(quantity: string | number | undefined): number | undefined {
   if (quantity === undefined) return undefined;
-  if (typeof quantity === "number") return quantity;
-  const match = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?$/.exec(quantity);
-  if (match === null) return undefined;
-  const [, number = "", exponent = "", suffix = ""] = match;
-  return Number(number + exponent) * (suffixes[suffix] ?? 1);
+  const value = quantityValue(String(quantity));
+  return value.ok ? value.value : undefined;
 }
 
 /** A quantity of cores as thousandths, rounded up. */
