@@ -1,4 +1,4 @@
-/** eBPF objects of the kernel: maps of sockets, programs, links to a network namespace. Programs are written with bpf-assembler.ts. */
+/** eBPF objects of the kernel: maps of sockets, programs, links to a network namespace. Programs are written with bpf-assembler.ts; what outlives its maker is in bpf-pins.ts. */
 import { isErrno, LinuxError } from "./errno.ts";
 import { closeFd, type Libc } from "./libc.ts";
 import { MemoryBuilder, u32s } from "./memory.ts";
@@ -7,7 +7,8 @@ const command = { mapCreate: 0, mapUpdate: 2, mapDelete: 3, programLoad: 5, link
 const sockMapType = 15;
 const skLookupProgram = 30;
 const skLookupAttach = 36;
-const attributeBytes = 128;
+/** Room for what any command takes. */
+export const attributeBytes = 128;
 const logBytes = 64 << 10;
 
 /** Makes a map whose `slots` hold listening sockets; the descriptor is the caller's. */
@@ -136,6 +137,7 @@ function changeSlot(
   bpf(libc, what, change.command, memory.seal());
 }
 
-function bpf(libc: Libc, what: string, number: number, attributes: Uint8Array): number {
+/** Gives a command; for the files of this folder. @throws LinuxError */
+export function bpf(libc: Libc, what: string, number: number, attributes: Uint8Array): number {
   return libc.call(what, "bpf", number, attributes, attributeBytes);
 }

@@ -1,6 +1,6 @@
-/** Routes and the rules that choose a table, by route netlink, for IPv4 and IPv6. Links and addresses are in links.ts. */
+/** Routes and the rules that choose a table, by route netlink, for IPv4 and IPv6. What there is is listed in route-lists.ts; links and addresses are in links.ts. */
 import { type Cidr, type IpAddress, ipBytes } from "#core/address/ip.ts";
-import { createExclusive, createOrReplace, type Netlink } from "./netlink.ts";
+import { createExclusive, createOrReplace, type Netlink, type NetlinkRequest } from "./netlink.ts";
 import { type Attribute, u32 } from "./netlink-message.ts";
 
 /** The kernel's table of local addresses. */
@@ -21,15 +21,19 @@ export interface Route {
   readonly source?: IpAddress;
 }
 
-/** A rule: packets that match look in `table`. */
+/** A rule: packets that match look in `table`, or are refused. */
 export interface Rule {
   readonly family: 4 | 6;
   /** Order among rules; lower first. */
   readonly priority: number;
-  readonly table: number;
+  readonly table: number | "unreachable";
+  /** Matches what the rest does not. */
+  readonly isInverted?: true;
   readonly mark?: { readonly value: number; readonly mask: number };
   readonly protocol?: "tcp" | "udp";
+  readonly sourcePort?: number;
   readonly destinationPort?: number;
+  readonly source?: Cidr;
   readonly destination?: Cidr;
   readonly inputLink?: string;
 }
@@ -41,6 +45,8 @@ const deleteRuleType = 33;
 const routeKinds = { unicast: 1, local: 2, unreachable: 7 } as const;
 const protocols = { tcp: 6, udp: 17 } as const;
 const protocolBoot = 3;
+const ruleActions = { toTable: 1, unreachable: 7 } as const;
+const invertFlag = 2;
 
 /** Adds a route or replaces the one with the same destination and table. */
 export function addRoute(netlink: Netlink, route: Route): void {
@@ -54,12 +60,23 @@ export function deleteRoute(netlink: Netlink, route: Route): void {
 
 /** Adds a rule. */
 export function addRule(netlink: Netlink, rule: Rule): void {
-  changeRule(netlink, rule, newRule, createExclusive);
+  netlink.change(ruleRequest(rule, newRule, createExclusive));
 }
 
 /** Removes a rule. */
 export function deleteRule(netlink: Netlink, rule: Rule): void {
-  changeRule(netlink, rule, deleteRuleType, 0);
+  netlink.change(ruleRequest(rule, deleteRuleType, 0));
+}
+
+/** Adds rules, then removes others, by one call. */
+export function changeRules(
+  netlink: Netlink,
+  rules: { readonly added: readonly Rule[]; readonly removed: readonly Rule[] },
+): void {
+  netlink.changeAll([
+    ...rules.added.map((rule) => ruleRequest(rule, newRule, createExclusive)),
+    ...rules.removed.map((rule) => ruleRequest(rule, deleteRuleType, 0)),
+  ]);
 }
 
 function changeRoute(netlink: Netlink, route: Route, type: number, flags: number): void {
@@ -88,33 +105,40 @@ function changeRoute(netlink: Netlink, route: Route, type: number, flags: number
   });
 }
 
-function changeRule(netlink: Netlink, rule: Rule, type: number, flags: number): void {
+function ruleRequest(rule: Rule, type: number, flags: number): NetlinkRequest {
   const fixed = Buffer.alloc(12);
+  const table = rule.table === "unreachable" ? 0 : rule.table;
   fixed[0] = rule.family === 6 ? 10 : 2;
   fixed[1] = rule.destination?.prefixBits ?? 0;
-  fixed[4] = rule.table < 256 ? rule.table : 0;
-  fixed[7] = 1; // FR_ACT_TO_TBL
-  netlink.change({
+  fixed[2] = rule.source?.prefixBits ?? 0;
+  fixed[4] = table < 256 ? table : 0;
+  fixed[7] = rule.table === "unreachable" ? ruleActions.unreachable : ruleActions.toTable;
+  fixed.writeUInt32LE(rule.isInverted === true ? invertFlag : 0, 8);
+  return {
     what: `Cannot set the rule ${rule.priority} for table ${rule.table}`,
     type,
     flags,
     fixed,
-    attributes: [u32(6, rule.priority), u32(15, rule.table), ...matchers(rule)],
-  });
+    attributes: [u32(6, rule.priority), u32(15, table), ...matchers(rule)],
+  };
 }
 
 function matchers(rule: Rule): Attribute[] {
   const attributes: Attribute[] = [];
   if (rule.destination !== undefined) attributes.push({ type: 1, value: ipBytes(rule.destination.address) });
+  if (rule.source !== undefined) attributes.push({ type: 2, value: ipBytes(rule.source.address) });
   if (rule.inputLink !== undefined) attributes.push({ type: 3, value: Buffer.from(`${rule.inputLink}\0`) });
   if (rule.mark !== undefined) attributes.push(u32(10, rule.mark.value), u32(16, rule.mark.mask));
   if (rule.protocol !== undefined)
     attributes.push({ type: 22, value: Uint8Array.of(protocols[rule.protocol]) });
-  if (rule.destinationPort !== undefined) {
-    const range = Buffer.alloc(4);
-    range.writeUInt16LE(rule.destinationPort, 0);
-    range.writeUInt16LE(rule.destinationPort, 2);
-    attributes.push({ type: 24, value: range });
-  }
+  if (rule.sourcePort !== undefined) attributes.push(portRange(23, rule.sourcePort));
+  if (rule.destinationPort !== undefined) attributes.push(portRange(24, rule.destinationPort));
   return attributes;
+}
+
+function portRange(type: number, port: number): Attribute {
+  const value = Buffer.alloc(4);
+  value.writeUInt16LE(port, 0);
+  value.writeUInt16LE(port, 2);
+  return { type, value };
 }

@@ -141,6 +141,11 @@ export function tcpState(libc: Libc, fd: number): TcpState {
   return states[info[0] ?? 0] ?? "closing";
 }
 
+/** Sets a socket's mark, which routing rules read; its way is looked up anew. */
+export function setMark(libc: Libc, fd: number, mark: number): void {
+  setOption(libc, fd, [level.socket, option.mark], mark);
+}
+
 /** Why a connection failed, such as `ECONNREFUSED`; undefined when it did not. Asking clears it. */
 export function socketError(libc: Libc, fd: number): string | undefined {
   const value = Buffer.alloc(4);
