@@ -60,6 +60,18 @@ export const exclusions: readonly Exclusion[] = [
       "ztunnel/zds.ts",
     ],
   },
+  {
+    test: "tests/netns/ztunnel-pods.test.ts",
+    files: [
+      "ztunnel/choose-tunnel.ts",
+      "ztunnel/inbound-passthrough.ts",
+      "ztunnel/pods.ts",
+      "ztunnel/reach.ts",
+      "ztunnel/serve-pod.ts",
+      "ztunnel/zds-pods.ts",
+      "ztunnel/zds-slots.ts",
+    ],
+  },
   { test: "tests/netns/ztunnel-limits.test.ts", files: ["ztunnel/dns-upstream.ts"] },
   { test: "tests/netns/ztunnel-pair.test.ts", files: ["ztunnel/config-dump.ts"] },
   { test: "tests/e2e/recorded-control-plane.test.ts", files: ["ztunnel/control-plane-source.ts"] },

@@ -1,5 +1,5 @@
 /** Builds ztunnel, top to bottom: the kernel, the mesh as it is known, what is counted and logged, who is served; and takes it down again. */
-import { openSync, readFileSync } from "node:fs";
+import { existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SnapshotChanges } from "#core/mesh/snapshot.ts";
 import { serveAdmin } from "#host/admin/admin-server.ts";
@@ -23,8 +23,11 @@ import type { RunningSource } from "./mesh-source.ts";
 import { makeMeshState, type MeshState } from "./mesh-state.ts";
 import { makeZtunnelMetrics, type ZtunnelMetrics } from "./metrics.ts";
 import type { Parts } from "./parts.ts";
+import { makePods, type Pods } from "./pods.ts";
 import { makeWorkloads, type Workloads } from "./workloads.ts";
-import { followZds, type Zds } from "./zds.ts";
+import { followZds } from "./zds.ts";
+import { servePods } from "./zds-pods.ts";
+import { serveSlots } from "./zds-slots.ts";
 
 /** A running ztunnel. */
 export interface App {
@@ -57,15 +60,17 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
   const resolvers = config.resolvers.length > 0 ? config.resolvers : readResolvers(readResolvConf());
   const upstream = makeDnsUpstream({ ...kernel, resolvers });
   const workloads = makeWorkloads(parts, upstream);
+  const forget = (): void =>
+    forgetIdentities(certificates, mesh, [...workloads.identities, ...pods.identities]);
+  const pods = makePods(parts, upstream, forget);
   certificates.onChange((identity) => pool.drain((key) => key.source === identity));
   mesh.onChange((changes) => {
-    if (canChangeAccess(changes, config)) ledger.review(() => mesh.snapshot);
-    if ((changes.removedTemplates?.length ?? 0) > 0)
-      forgetIdentities(certificates, mesh, workloads.identities);
+    if (canChangeAccess(changes, config) || pods.isConcernedBy(changes)) ledger.review(() => mesh.snapshot);
+    if ((changes.removedTemplates?.length ?? 0) > 0) forget();
   });
   registry.onCollect(() => {
     ledger.countLive();
-    metrics.proxiesActive.set(workloads.size);
+    metrics.proxiesActive.set(workloads.size + pods.size);
     metrics.tunnelsOpen.set(pool.tunnelsOpen);
     metrics.accessLinesDropped.set(lines.dropped);
     metrics.spansDropped.set(spans?.dropped ?? 0);
@@ -75,23 +80,23 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
     clock,
     workDone: () => workDone(ledger),
   });
-  const local = await openLocal(parts, workloads);
+  const local = await openLocal(parts, { workloads, pods });
   const admin = serveAdmin({
     socketPath: join(config.runDir, "admin", "ztunnel.sock"),
     metrics: registry,
     readiness() {
-      const waitsFor = [...source.waitsFor, ...(local.isSynced ? [] : ["the node's workloads"])];
+      const waitsFor = [...source.waitsFor, ...local.waitsFor()];
       return waitsFor.length === 0 ? { ready: true } : { ready: false, waitsFor };
     },
     logging,
-    configDump: () => configDump(parts, workloads, source, version),
+    configDump: () => configDump(parts, [...workloads.uids, ...pods.uids], source, version),
   });
   log.info("ztunnel serves", { runDir: config.runDir, source: config.source.kind });
   return {
     async close() {
       stopFreeing();
       local.close();
-      await drain(parts, workloads);
+      await drain(parts, [workloads, pods]);
       source.close();
       await Promise.all([lines.flush(), spans?.flush(1000)]);
       admin.close();
@@ -114,14 +119,14 @@ function workDone(ledger: ConnectionLedger): number {
 }
 
 /** What takes no more is told at once; what is open has until the deadline. */
-async function drain(parts: Parts, workloads: Workloads): Promise<void> {
+async function drain(parts: Parts, tables: readonly Pick<Pods, "drain" | "close">[]): Promise<void> {
   const { ledger, config, clock } = parts;
-  workloads.drain();
+  for (const table of tables) table.drain();
   parts.pool.drain(() => true);
   const deadlineMs = clock.monotonicMs() + config.drainMs;
   const stepMs = 20;
   while (ledger.openCount > 0 && clock.monotonicMs() < deadlineMs) await Bun.sleep(stepMs);
-  workloads.close("connection closed due to connection drain");
+  for (const table of tables) table.close("connection closed due to connection drain");
   parts.pool.close(() => true);
 }
 
@@ -138,22 +143,46 @@ async function openSource(options: {
   return (await import("./control-plane-source.ts")).openControlPlaneSource(source, options);
 }
 
-/** The local workloads: those that the node hands over, or the captures of the file mode. */
-async function openLocal(parts: Parts, workloads: Workloads): Promise<Pick<Zds, "isSynced" | "close">> {
+/** Where local workloads come from. */
+interface Local {
+  /** What was not told of yet. */
+  waitsFor(): readonly string[];
+  close(): void;
+}
+
+/** The local workloads: those that the node runtime and the node hand over, or the captures of the file mode. */
+async function openLocal(
+  parts: Parts,
+  { workloads, pods }: { readonly workloads: Workloads; readonly pods: Pods },
+): Promise<Local> {
   const { source } = parts.config;
   const { libc, clock, log, random } = parts;
   if (source.kind === "file") {
     const releases = source.captures.map((capture) => captureNamespace(parts, workloads, capture));
-    return { isSynced: true, close: () => releases.forEach((release) => release()) };
+    return { waitsFor: () => [], close: () => releases.forEach((release) => release()) };
   }
   const poller = await openPoller(libc);
-  const zds = followZds({ path: source.zdsPath, libc, poller, clock, log, workloads, random });
+  const common = { libc, poller, clock, log, random };
+  const slots = {
+    node: "node runtime",
+    path: source.zdsPath,
+    served: serveSlots(workloads),
+    isOptional: false,
+  };
+  const ofSlots = followZds({ ...common, ...slots });
+  const enrolled = { node: "node", path: source.podsPath, served: servePods(pods), isOptional: true };
+  const ofPods = followZds({ ...common, ...enrolled });
   return {
-    get isSynced() {
-      return zds.isSynced;
+    waitsFor() {
+      const isWithoutPods = ofPods.isSynced || !existsSync(source.podsPath);
+      return [
+        ...(ofSlots.isSynced ? [] : ["the node's workloads"]),
+        ...(isWithoutPods ? [] : ["the node's Pods"]),
+      ];
     },
     close() {
-      zds.close();
+      ofSlots.close();
+      ofPods.close();
       poller.close();
     },
   };

@@ -6,12 +6,11 @@ import type { Workload } from "#core/mesh/workload.ts";
 import type { LiveConnection } from "./connection-ledger.ts";
 import type { RunningSource } from "./mesh-source.ts";
 import type { Parts } from "./parts.ts";
-import type { Workloads } from "./workloads.ts";
 
 /** Collects the dump. */
 export function configDump(
   parts: Parts,
-  workloads: Workloads,
+  localUids: readonly string[],
   source: RunningSource,
   version: string,
 ): unknown {
@@ -35,7 +34,7 @@ export function configDump(
     certificates: [...source.certificates.states()].map(([identity, state]) =>
       showCertificate(identity, state),
     ),
-    workloadState: Object.fromEntries(workloads.uids.map((uid) => [uid, showLocal(parts, uid)])),
+    workloadState: Object.fromEntries(localUids.map((uid) => [uid, showLocal(parts, uid)])),
     discovery: source.status(),
     version,
     config: parts.config,

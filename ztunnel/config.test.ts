@@ -27,6 +27,7 @@ test("readConfig() has a default for everything", () => {
         serverName: "lambient.local",
       },
       zdsPath: "/run/lambient/zds.sock",
+      podsPath: "/run/lambient/pods.sock",
     },
   });
 });
@@ -61,6 +62,7 @@ test("readConfig() takes Istio's names for the control plane", () => {
     ads: istiod,
     authority: istiod,
     zdsPath: "/var/run/ztunnel/ztunnel.sock",
+    podsPath: "/run/lambient/pods.sock",
   });
 });
 

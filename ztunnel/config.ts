@@ -33,6 +33,8 @@ export type MeshSource =
       readonly ads: ControlPlaneTarget;
       readonly authority: ControlPlaneTarget;
       readonly zdsPath: string;
+      /** Where the node tells of Pods, as far as there is one. */
+      readonly podsPath: string;
     }
   | {
       readonly kind: "file";
@@ -57,7 +59,7 @@ export interface Config {
   readonly domain: string;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
-  /** Ranges that functions never reach outside the mesh: nodes and slots, waypoints, services. */
+  /** Ranges that functions never reach outside the mesh: nodes, slots and Pods, waypoints, services. */
   readonly meshRanges: readonly Cidr[];
   /** The address that slots ask for names; `LAMBIENT_NAMESERVER`, default `10.96.0.10`. ZDS names another for its slots. */
   readonly nameserver: IpAddress;
@@ -202,6 +204,7 @@ function readSource(texts: Texts, captures: readonly string[], fail: Fail): Mesh
       kind: "control-plane",
       ads: controlPlaneTarget(texts, xds, texts["xds-root"]),
       authority: controlPlaneTarget(texts, ca || xds, texts["ca-root"] || texts["xds-root"]),
+      podsPath: `${texts["run-dir"]}/pods.sock`,
       zdsPath: texts.zds || `${texts["run-dir"]}/zds.sock`,
     };
   }

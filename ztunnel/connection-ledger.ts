@@ -71,7 +71,7 @@ export class ConnectionLedger {
   /** Whether another connection of a workload may be taken: none may use up what is there for all. */
   hasRoomFor(uid: string): boolean {
     const { connectionsMax, connectionsPerWorkloadMax } = this.#options.limits;
-    return this.#openTotal < connectionsMax && (this.#open.get(uid) ?? 0) < connectionsPerWorkloadMax;
+    return this.#openTotal < connectionsMax && this.openOf(uid) < connectionsPerWorkloadMax;
   }
 
   /** Connections that are not over. */
@@ -79,10 +79,15 @@ export class ConnectionLedger {
     return this.#openTotal;
   }
 
+  /** Those of a workload. */
+  openOf(uid: string): number {
+    return this.#open.get(uid) ?? 0;
+  }
+
   /** A connection of a workload begins to be carried. */
   enter(uid: string): void {
     this.#openTotal++;
-    this.#open.set(uid, (this.#open.get(uid) ?? 0) + 1);
+    this.#open.set(uid, this.openOf(uid) + 1);
   }
 
   /** A connection of a workload is over. */

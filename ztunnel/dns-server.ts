@@ -1,7 +1,8 @@
 /** A name server inside a workload's namespace, on the address that its resolver asks, by UDP and TCP; what is answered is decided elsewhere. */
+import { writeFileSync } from "node:fs";
 import type { IpAddress } from "#core/address/ip.ts";
 import { withNamespace } from "#host/linux/namespaces.ts";
-import { startListen } from "#host/linux/sockets.ts";
+import { applyOptions, type SocketOptions, startListen } from "#host/linux/sockets.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import type { SocketStream } from "#host/tunnel/tcp-stream.ts";
 import { errorText } from "#host/mesh-error.ts";
@@ -10,52 +11,80 @@ import { frameMessage, MessageReader } from "./dns-frames.ts";
 import type { Parts } from "./parts.ts";
 
 const dnsPort = 53;
+/** Of the namespace that the thread is in. */
+const bindAnyPath = "/proc/sys/net/ipv4/ip_nonlocal_bind";
 const tcpConnectionsMax = 16;
 const tcpIdleMs = 10_000;
 const tcpMessageBytesMax = 4096;
 /** Queries that one TCP connection may have waiting for their answers. */
 const tcpPendingMax = 16;
 
+/** Where a name server is. */
+export interface NameServerPlace {
+  readonly server: NameServer;
+  /** In the workload's namespace. */
+  readonly address: IpAddress;
+  readonly socket: SocketOptions;
+}
+
 /** Starts serving. @returns how to stop. @throws LinuxError when the address cannot be bound. */
-export function openDnsServer(parts: Parts, server: NameServer, address: IpAddress): () => void {
-  const turn: Turn = (message, transport) => answerName(parts, server, message, transport);
+export function openDnsServer(parts: Parts, place: NameServerPlace): () => void {
   const { libc } = parts;
-  const { namespaceFd } = server.workload;
-  const fd = startListen(libc, namespaceFd, { address, port: dnsPort }, { freeBind: true });
-  const listener = listenStreams({ kind: "fd", fd }, acceptLimited(parts, turn));
-  const closeUdp = serveUdp(parts, { namespaceFd, address, turn });
+  const { server, address, socket } = place;
+  const fd = startListen(
+    libc,
+    server.workload.namespaceFd,
+    { address, port: dnsPort },
+    { ...socket, freeBind: true },
+  );
+  const listener = listenStreams({ kind: "fd", fd }, serveNameStreams(parts, server));
+  const closeUdp = serveUdp(parts, place);
   return () => {
     listener.close();
     closeUdp();
   };
 }
 
+/** Serves name queries on TCP connections that were accepted elsewhere. */
+export function serveNameStreams(parts: Parts, server: NameServer): (stream: SocketStream) => void {
+  return acceptLimited(parts, turnOf(parts, server));
+}
+
 /** Answers a message; undefined when it deserves none. */
 type Turn = (message: Uint8Array, transport: "udp" | "tcp") => Promise<Uint8Array | undefined>;
 
-function serveUdp(
-  parts: Parts,
-  place: { readonly namespaceFd: number; readonly address: IpAddress; readonly turn: Turn },
-): () => void {
+function turnOf(parts: Parts, server: NameServer): Turn {
+  return (message, transport) => answerName(parts, server, message, transport);
+}
+
+function serveUdp(parts: Parts, { server, address, socket: options }: NameServerPlace): () => void {
+  const { libc } = parts;
+  const turn = turnOf(parts, server);
   let isOpen = true;
-  const opening = withNamespace(parts.libc, place.namespaceFd, () =>
-    Bun.udpSocket({
-      hostname: place.address,
+  const opening = withNamespace(libc, server.workload.namespaceFd, () => {
+    // Where the address is not the namespace's own, only this lets the engine bind it.
+    if (options.transparent === true) writeFileSync(bindAnyPath, "1");
+    return Bun.udpSocket({
+      hostname: address,
       port: dnsPort,
       socket: {
-        data(socket, bytes, port, address) {
-          const told = place.turn(Uint8Array.from(bytes), "udp").then((answer) => {
-            if (answer !== undefined && isOpen) sendAnswer(() => socket.send(answer, port, address));
+        data(socket, bytes, port, asker) {
+          const told = turn(Uint8Array.from(bytes), "udp").then((answer) => {
+            if (answer !== undefined && isOpen) sendAnswer(() => socket.send(answer, port, asker));
           });
           told.catch((error: unknown) =>
-            parts.log.debug("name not answered", { asker: `${address}:${port}`, error: errorText(error) }),
+            parts.log.debug("name not answered", { asker: `${asker}:${port}`, error: errorText(error) }),
           );
         },
         // An earlier asker is gone: the kernel tells the socket that all share, and no one else is concerned.
         error() {},
       },
-    }),
-  );
+    });
+  }).then((socket) => {
+    // Sound: sockets have it, only their types do not.
+    applyOptions(libc, (socket as unknown as { readonly fd: number }).fd, false, options);
+    return socket;
+  });
   opening.catch((error: unknown) => parts.log.error("name server not opened", { error: errorText(error) }));
   return () => {
     isOpen = false;

@@ -1,11 +1,11 @@
-/** Carries a connection past the mesh, from the host's namespace: for functions as their egress says and never into the mesh's own ranges. */
-import { cidrContains, type Cidr, type IpAddress, parseCidr } from "#core/address/ip.ts";
+/** Carries a connection past the mesh: for functions as their egress says and never into the mesh's own ranges. */
+import { type Cidr, cidrContains, type IpAddress } from "#core/address/ip.ts";
 import { allowsDestination, type EgressRules } from "#core/mesh/egress-rules.ts";
 import type { SocketAddress } from "#core/address/socket-address.ts";
 import { closeFd, type Libc } from "#host/linux/libc.ts";
 import { isErrno } from "#host/linux/errno.ts";
 import { socketIn } from "#host/linux/namespaces.ts";
-import { bindSocket, startConnect } from "#host/linux/sockets.ts";
+import { bindSocket } from "#host/linux/sockets.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
@@ -15,6 +15,7 @@ import type { LocalFacts } from "./local-workload.ts";
 import type { OutsideNames } from "./outside-names.ts";
 import type { Parts } from "./parts.ts";
 import { noService, unknownParty } from "./party.ts";
+import { isLocalAddress } from "./reach.ts";
 
 /** Carries a captured connection to its own destination, or resets it. */
 export async function carryPast(
@@ -42,30 +43,13 @@ export async function carryPast(
       connection.refuse(refusal, "DENY");
       return stream.reset();
     }
-    const to = { address: target.ip, port: target.port };
-    const fd = startConnect(parts.libc, parts.hostNamespaceFd, { to });
-    const far = await connectStream({ kind: "fd", fd });
+    const far = await connectStream({ kind: "fd", fd: workload.reach.toWorld(target) });
     connection.begin(splice(stream, far, (end) => connection.end(end)));
   } catch (error) {
     connection.fail(errorText(error), "CONNECT");
     stream.reset();
   }
 }
-
-/** Ranges that mean this machine or its links, whatever the mesh's own ranges are. */
-const localRanges: readonly Cidr[] = [
-  "0.0.0.0/8",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "224.0.0.0/4",
-  "240.0.0.0/4",
-  "::/127",
-  "fe80::/10",
-  "ff00::/8",
-].flatMap((text) => {
-  const cidr = parseCidr(text);
-  return cidr.ok ? [cidr.value] : [];
-});
 
 function refusalOf(
   parts: Parts,
@@ -74,7 +58,7 @@ function refusalOf(
   names: OutsideNames,
 ): string | undefined {
   const isWithin = (range: Cidr): boolean => cidrContains(range, target.ip);
-  if (localRanges.some(isWithin)) return `egress denied: ${target.ip} is this machine or its link`;
+  if (isLocalAddress(target.ip)) return `egress denied: ${target.ip} is this machine or its link`;
   if (parts.config.meshRanges.some(isWithin)) {
     return `egress denied: ${target.ip} is in a range of the mesh and no known destination`;
   }

@@ -3,7 +3,6 @@ import { findField } from "#core/h2/header-field.ts";
 import { decideInbound, type InboundAsked, type InboundDecision } from "#core/mesh/decide-inbound.ts";
 import { addressKey, type Snapshot } from "#core/mesh/snapshot.ts";
 import { parseTraceparent } from "#core/telemetry/trace-context.ts";
-import { startConnect } from "#host/linux/sockets.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
@@ -49,7 +48,8 @@ async function serve(parts: Parts, { workload, request, responder }: Asked): Pro
   let isAbandoned = false;
   responder.onAbandoned(() => (isAbandoned = true));
   try {
-    const stream = await connectStream({ kind: "fd", fd: dialWorkload(parts, workload, decided) });
+    const fd = workload.reach.toApplication(decided.port, decided.caller.address);
+    const stream = await connectStream({ kind: "fd", fd });
     const again = review(workload, described, parts.mesh.snapshot);
     if (isAbandoned || again.kind === "cut") {
       stream.reset();
@@ -108,19 +108,6 @@ function review(workload: LocalWorkload, described: InboundAsked, snapshot: Snap
     return { kind: "unknown", text: admission?.text ?? "the workload is not known" };
   const decision = decideInbound(snapshot, admission.workload, described);
   return decision.kind === "connect" ? { kind: "keep" } : { kind: "cut", text: decision.text };
-}
-
-/** Starts a connection inside the workload's namespace, from the caller's address so that the workload sees who calls. */
-function dialWorkload(
-  parts: Parts,
-  workload: LocalWorkload,
-  decision: Extract<InboundDecision, { kind: "connect" }>,
-): number {
-  const to = { address: workload.address, port: decision.port };
-  const { address } = decision.caller;
-  // A workload that calls itself: its own address as the source would meet itself.
-  const from = address === workload.address ? {} : { from: { address, port: 0 } };
-  return startConnect(parts.libc, workload.namespaceFd, { to, ...from }, { freeBind: true });
 }
 
 function connectionOf(

@@ -5,10 +5,12 @@ import type { InboundWorkload } from "#core/mesh/decide-inbound.ts";
 import type { OutboundSource } from "#core/mesh/decide-outbound.ts";
 import type { EgressRules } from "#core/mesh/egress-rules.ts";
 import { addressKey, type Snapshot } from "#core/mesh/snapshot.ts";
+import type { Workload } from "#core/mesh/workload.ts";
 import { applicableKeys, resolvePolicies } from "#core/policy/policy-set.ts";
 import type { Assign } from "#core/proto/istio/zds_pb.js";
 import type { Party } from "./party.ts";
 import { partyOfWorkload, unknownParty } from "./party.ts";
+import type { Reach } from "./reach.ts";
 
 /** Whether inbound connections are served now. */
 export type Admission =
@@ -30,6 +32,7 @@ export interface LocalWorkload {
   readonly address: IpAddress;
   /** Its network namespace. */
   readonly namespaceFd: number;
+  readonly reach: Reach;
   /** Undefined as long as it has no identity. */
   factsAt(snapshot: Snapshot): LocalFacts | undefined;
 }
@@ -48,9 +51,11 @@ export interface LocalPlace {
   readonly network: string;
   readonly node: string;
   readonly clusterId: string;
+  readonly reach: Reach;
 }
 
-const nowhere = { region: "", zone: "", subzone: "" };
+/** A place of which nothing is known. */
+export const nowhere: Workload["locality"] = { region: "", zone: "", subzone: "" };
 
 /** A slot without an identity. */
 export function makeSlotWorkload(place: LocalPlace, trustDomain: string): SlotWorkload {
@@ -79,12 +84,8 @@ export function makeKnownWorkload(place: LocalPlace): LocalWorkload {
   return { ...placeOf(place), factsAt: factsAt.get };
 }
 
-function placeOf({
-  uid,
-  address,
-  namespaceFd,
-}: LocalPlace): Pick<LocalWorkload, "uid" | "address" | "namespaceFd"> {
-  return { uid, address, namespaceFd };
+function placeOf({ uid, address, namespaceFd, reach }: LocalPlace): Omit<LocalWorkload, "factsAt"> {
+  return { uid, address, namespaceFd, reach };
 }
 
 interface Assigned {
@@ -130,7 +131,10 @@ function slotAdmission(place: LocalPlace, assigned: Assigned, snapshot: Snapshot
   }
   const { uid, address } = place;
   const { waypointIdentity, namespace } = template;
-  return { kind: "open", workload: { uid, namespace, address, waypointIdentity, policies } };
+  return {
+    kind: "open",
+    workload: { uid, namespace, address, waypointIdentity, trustedWaypoints: nobody, policies },
+  };
 }
 
 function knownFacts(place: LocalPlace, snapshot: Snapshot): LocalFacts | undefined {
@@ -146,17 +150,30 @@ function knownFacts(place: LocalPlace, snapshot: Snapshot): LocalFacts | undefin
     admission:
       policies.missing.length > 0
         ? waiting(`policies are not known yet: ${policies.missing.slice(0, 8).join(", ")}`)
-        : { kind: "open", workload: { uid, namespace, address, waypointIdentity: undefined, policies } },
+        : {
+            kind: "open",
+            workload: {
+              uid,
+              namespace,
+              address,
+              waypointIdentity: undefined,
+              trustedWaypoints: nobody,
+              policies,
+            },
+          },
     egress: undefined,
   };
 }
 
-function waiting(text: string): Admission {
+const nobody: ReadonlySet<SpiffeId> = new Set();
+
+/** Nothing is let in, for a reason that passes. */
+export function waiting(text: string): Admission {
   return { kind: "waiting", text };
 }
 
 /** Remembers the result for the last snapshot asked about, since thousands of connections ask about the same one. */
-function atMostOnce<Value>(compute: (snapshot: Snapshot) => Value): {
+export function atMostOnce<Value>(compute: (snapshot: Snapshot) => Value): {
   get: (snapshot: Snapshot) => Value;
   forget: () => void;
 } {

@@ -4,7 +4,6 @@ import { decideOutbound, type OutboundDecision } from "#core/mesh/decide-outboun
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { HeldCertificate } from "#host/certificates/certificate-source.ts";
 import { errorText } from "#host/mesh-error.ts";
-import { startConnect } from "#host/linux/sockets.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
 import { splice } from "#host/tunnel/splice.ts";
 import { TunnelError } from "#host/tunnel/tunnel-error.ts";
@@ -63,15 +62,8 @@ async function carryThroughTunnel(
   const connection = connectionOf(parts, captured, facts, decision);
   const certificate = await certificateOf(parts, connection, facts.source.identity);
   if (certificate === undefined) return captured.stream.reset();
-  const { address } = captured.workload;
-  const dial = (): { kind: "fd"; fd: number } => {
-    const to = { address: decision.tunnel.ip, port: decision.tunnel.port };
-    const from = { address, port: 0 };
-    return {
-      kind: "fd",
-      fd: startConnect(parts.libc, parts.libc.homeNamespace, { to, from }, { freeBind: true }),
-    };
-  };
+  const { address, reach } = captured.workload;
+  const dial = (): { kind: "fd"; fd: number } => ({ kind: "fd", fd: reach.toMesh(decision.tunnel) });
   const key = {
     source: facts.source.identity,
     sourceAddress: address,
@@ -126,9 +118,7 @@ async function carryPlain(
 ): Promise<void> {
   const connection = connectionOf(parts, captured, facts, decision);
   try {
-    const to = { address: decision.target.ip, port: decision.target.port };
-    const from = { address: captured.workload.address, port: 0 };
-    const fd = startConnect(parts.libc, parts.libc.homeNamespace, { to, from }, { freeBind: true });
+    const fd = captured.workload.reach.toMesh(decision.target);
     join(connection, captured.stream, await connectStream({ kind: "fd", fd }));
   } catch (error) {
     connection.fail(errorText(error), "CONNECT");

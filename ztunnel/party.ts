@@ -40,6 +40,17 @@ export function partyOfWorkload(workload: Workload): Party {
   return party;
 }
 
+const unidentified = new WeakMap<Workload, Party>();
+
+/** The same for a side that only its address speaks for: it has shown no identity. */
+export function unidentifiedPartyOf(workload: Workload): Party {
+  const before = unidentified.get(workload);
+  if (before !== undefined) return before;
+  const party: Party = { ...describeWorkload(workload), identity: "" };
+  unidentified.set(workload, party);
+  return party;
+}
+
 function describeWorkload(workload: Workload): Party {
   return {
     workload: workload.workloadName || workload.name,

@@ -4,21 +4,15 @@ import { tunnelPort } from "#core/mesh/gateway-ref.ts";
 import { putSocket } from "#host/linux/bpf.ts";
 import { sealedSlotListener } from "#host/linux/sk-lookup.ts";
 import { startListen } from "#host/linux/sockets.ts";
-import { errorText } from "#host/mesh-error.ts";
-import type { ServeTunnelOptions } from "#host/tunnel/serve-tunnel.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
-import type { TunnelError } from "#host/tunnel/tunnel-error.ts";
 import { listenTunnels, type TunnelListener } from "#host/tunnel/tunnel-listener.ts";
-import type { SocketAddress } from "#core/address/socket-address.ts";
-import { Connection } from "./connection.ts";
+import { chooseTunnel } from "./choose-tunnel.ts";
 import { openDnsServer } from "./dns-server.ts";
 import type { DnsUpstream } from "./dns-upstream.ts";
-import { serveConnect } from "./inbound.ts";
 import type { LocalWorkload } from "./local-workload.ts";
 import { carryOutbound } from "./outbound.ts";
 import { makeOutsideNames } from "./outside-names.ts";
 import type { Parts } from "./parts.ts";
-import { noService, unknownParty } from "./party.ts";
 
 /** A workload that is served. */
 export interface ServedWorkload {
@@ -57,7 +51,8 @@ export function serveWorkload(parts: Parts, workload: LocalWorkload, options: Se
     const inbound = listenInbound(parts, workload);
     closers.push(() => inbound.close());
     const { nameserver, upstream } = options;
-    closers.push(openDnsServer(parts, { workload, upstream, names, waiting: 0 }, nameserver));
+    const server = { workload, upstream, names, waiting: 0 };
+    closers.push(openDnsServer(parts, { server, address: nameserver, socket: {} }));
     putSocket(libc, options.mapFd, sealedSlotListener, captureFd);
     parts.metrics.proxiesStarted.add();
     return {
@@ -90,47 +85,4 @@ function listenInbound(parts: Parts, workload: LocalWorkload): TunnelListener {
     target: { kind: "fd", fd },
     choose: (local, peer) => chooseTunnel(parts, workload, local, peer),
   });
-}
-
-function chooseTunnel(
-  parts: Parts,
-  workload: LocalWorkload,
-  local: SocketAddress,
-  peer: SocketAddress,
-): ServeTunnelOptions | undefined {
-  const identity = workload.factsAt(parts.mesh.snapshot)?.source.identity;
-  const certificate = identity && parts.certificates.peek(identity);
-  if (local.ip !== workload.address || certificate === undefined) {
-    parts.log.debug("tunnel closed before TLS", { to: local.ip, from: peer.ip, identity });
-    return undefined;
-  }
-  return {
-    certificate,
-    onConnect: (request, responder) => serveConnect(parts, { workload, request, responder }),
-    onClose: (error) => reportHandshake(parts, workload, peer, error),
-  };
-}
-
-/** A handshake that failed leaves a line; what fails later is told by the connections that it carried. */
-function reportHandshake(
-  parts: Parts,
-  workload: LocalWorkload,
-  peer: SocketAddress,
-  error: TunnelError | undefined,
-): void {
-  if (error === undefined || (error.code !== "tls" && error.code !== "identity")) return;
-  const connection = new Connection(parts.ledger, {
-    direction: "inbound",
-    uid: workload.uid,
-    source: unknownParty,
-    sourceAddress: peer,
-    destination: workload.factsAt(parts.mesh.snapshot)?.party ?? unknownParty,
-    destinationAddress: { ip: workload.address, port: tunnelPort },
-    tunnelTarget: undefined,
-    service: noService,
-    isMutualTls: false,
-    trace: { ...parts.ledger.traceFor(undefined), sampled: false },
-    parentSpanId: undefined,
-  });
-  connection.fail(`tls error: ${errorText(error)}`, "TLS_FAILURE");
 }

@@ -8,6 +8,7 @@ import { MeshError } from "#host/mesh-error.ts";
 import type { DnsUpstream } from "./dns-upstream.ts";
 import { type LocalPlace, makeKnownWorkload, makeSlotWorkload, type SlotWorkload } from "./local-workload.ts";
 import type { Parts } from "./parts.ts";
+import { reachOfSlot } from "./reach.ts";
 import { type ServedWorkload, serveWorkload } from "./serve-workload.ts";
 
 /** A slot as the node hands it over; its descriptors pass to us. */
@@ -147,7 +148,8 @@ class Table implements Workloads {
 
   #placeOf({ uid, address, namespaceFd }: PreparedSlot): LocalPlace {
     const { network, node, clusterId } = this.#parts.config;
-    return { uid, address, namespaceFd, network, node, clusterId };
+    const reach = reachOfSlot(this.#parts, { address, namespaceFd });
+    return { uid, address, namespaceFd, network, node, clusterId, reach };
   }
 }
 

@@ -1,8 +1,6 @@
-/** Learns this node's workloads by ZDS: ztunnel's end of the protocol over a packet socket, connected again for as long as it runs. */
+/** Follows a node by ZDS: ztunnel's end of the protocol over a packet socket, connected again for as long as it runs; what is asked is done elsewhere. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { formatIp } from "#core/address/ip.ts";
 import {
-  type Prepare,
   Version,
   type WorkloadRequest,
   WorkloadRequestSchema,
@@ -16,16 +14,36 @@ import type { Poller, Watch } from "#host/linux/poller.ts";
 import { connectPackets, type PacketMessage, receivePacket, sendPacket } from "#host/linux/seqpacket.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
-import type { Workloads } from "./workloads.ts";
+
+/** What of a request says what is asked. */
+export type ZdsPayload = WorkloadRequest["payload"];
+
+/** Who does what a node asks. */
+export interface ZdsServed {
+  /** Of those that this node has named. */
+  readonly uids: readonly string[];
+  /**
+   * Does it.
+   * @returns whether the descriptors were taken over
+   * @throws when it cannot be done; the node is told why
+   */
+  handle(payload: ZdsPayload, fds: readonly number[]): boolean;
+  /** The node has said everything there is, and this was not among it. */
+  onUnnamed(uid: string): void;
+}
 
 /** What following needs. */
 export interface ZdsOptions {
+  /** Who serves the path, for logs. */
+  readonly node: string;
   readonly path: string;
   readonly libc: Libc;
   readonly poller: Poller;
   readonly clock: Clock;
   readonly log: Log;
-  readonly workloads: Workloads;
+  readonly served: ZdsServed;
+  /** The path may have nobody for long: said at debug level only, and tried again sooner. */
+  readonly isOptional: boolean;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -39,6 +57,8 @@ export interface Zds {
 
 const limits = { bytesMax: 65_536, fdsMax: 2 };
 const backoff = { firstMs: 10, longestMs: 1_000, jitter: 0.2 };
+/** A Pod that starts waits for this. */
+const optionalBackoff = { ...backoff, longestMs: 200 };
 
 /** Starts following; returns at once. */
 export function followZds(options: ZdsOptions): Zds {
@@ -63,13 +83,13 @@ class Follower implements Zds {
   }
 
   connect(): void {
-    const { libc, poller, path, log } = this.#options;
+    const { libc, poller, path, log, node } = this.#options;
     try {
       this.#fd = connectPackets(libc, path);
       this.#named = new Set();
       sendPacket(libc, this.#fd, toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 })));
       this.#watch = poller.watch(this.#fd, "readable", () => this.#onReadable());
-      log.info("node connected", { path });
+      log.info("node connected", { node, path });
     } catch (error) {
       this.#disconnect(errorText(error));
     }
@@ -121,32 +141,16 @@ class Follower implements Zds {
   }
 
   /** @returns whether the descriptors were taken over. */
-  #handle(payload: WorkloadRequest["payload"], fds: readonly number[]): boolean {
-    const { workloads } = this.#options;
-    if (payload.case === "prepare") return this.#prepare(payload.value, fds);
-    if (payload.case === "add") {
-      throw new Error(`Cannot serve workload ${payload.value.uid}: Pods are not served by this version`);
+  #handle(payload: ZdsPayload, fds: readonly number[]): boolean {
+    if (payload.case === "keep" || payload.case === "snapshotSent" || payload.case === undefined) {
+      if (payload.case === undefined || fds.length > 0) throw unreadable(payload.case, fds);
+      if (payload.case === "keep") this.#keep(payload.value.uid);
+      else this.#endSnapshot();
+      return false;
     }
-    if (payload.case === undefined || fds.length > 0) {
-      throw new Error(
-        `Cannot read the node's request: ${payload.case ?? "unknown"} with ${fds.length} descriptors`,
-      );
-    }
-    if (payload.case === "assign") workloads.assign(payload.value);
-    else if (payload.case === "del") workloads.remove(payload.value.uid);
-    else if (payload.case === "snapshotSent") this.#endSnapshot();
-    else this.#keep(payload.value.uid);
-    return false;
-  }
-
-  #prepare({ uid, address, nameserver }: Prepare, [namespaceFd, mapFd]: readonly number[]): true {
-    if (namespaceFd === undefined || mapFd === undefined) {
-      throw new Error(`Cannot prepare slot ${uid}: wanted the descriptors of its namespace and its map`);
-    }
-    const addresses = { address: formatIp(address), nameserver: formatIp(nameserver) };
-    this.#options.workloads.prepare({ uid, ...addresses, namespaceFd, mapFd });
-    this.#named?.add(uid);
-    return true;
+    const areTaken = this.#options.served.handle(payload, fds);
+    if (payload.case === "prepare" || payload.case === "add") this.#named?.add(payload.value.uid);
+    return areTaken;
   }
 
   #keep(uid: string): void {
@@ -158,17 +162,19 @@ class Follower implements Zds {
     const named = this.#named ?? new Set<string>();
     this.#named = undefined;
     this.isSynced = true;
-    for (const uid of this.#options.workloads.uids) if (!named.has(uid)) this.#options.workloads.remove(uid);
+    const { served } = this.#options;
+    for (const uid of served.uids) if (!named.has(uid)) served.onUnnamed(uid);
   }
 
   /** What is served goes on: the node may only be starting anew. */
   #disconnect(reason: string): void {
     this.#hangUp();
     if (!this.#isOpen) return;
-    const { clock, log, random } = this.#options;
-    const retryInMs = Math.round(backoffMs(backoff, ++this.#failures, random()));
-    if (this.#failures === 1) log.warn("node not connected", { reason, retryInMs });
-    else log.debug("node not connected", { reason, retryInMs });
+    const { clock, log, random, node, isOptional } = this.#options;
+    const pace = isOptional ? optionalBackoff : backoff;
+    const retryInMs = Math.round(backoffMs(pace, ++this.#failures, random()));
+    const isNews = this.#failures === 1 && !(isOptional && !this.isSynced);
+    log[isNews ? "warn" : "debug"]("node not connected", { node, reason, retryInMs });
     this.#retry = clock.after(retryInMs, () => this.connect());
   }
 
@@ -178,4 +184,9 @@ class Follower implements Zds {
     closeFd(this.#options.libc, this.#fd);
     this.#fd = -1;
   }
+}
+
+/** What a node says when its request is not one that it may make. */
+export function unreadable(what: string | undefined, fds: readonly number[]): Error {
+  return new Error(`Cannot read the node's request: ${what ?? "unknown"} with ${fds.length} descriptors`);
 }

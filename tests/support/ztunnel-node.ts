@@ -45,6 +45,13 @@ export interface ZtunnelNode extends AsyncDisposable {
   prepare(slot: TestSlot): Promise<string>;
   isReady(): Promise<boolean>;
   metrics(): Promise<string>;
+  configDump(): Promise<ZtunnelDump>;
+}
+
+/** What a test reads of `/config_dump`. */
+export interface ZtunnelDump {
+  readonly workloadState: Readonly<Record<string, unknown>>;
+  readonly certificates: readonly { readonly identity: string }[];
 }
 
 /** The address that slots ask for names. */
@@ -90,6 +97,10 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
       return await agent.say({ case: "prepare", value }, [fd, mapFd]);
     },
     metrics: async () => await (await fetch("http://admin/metrics", { unix: socket })).text(),
+    async configDump() {
+      // Sound: it is what config-dump.ts writes.
+      return (await (await fetch("http://admin/config_dump", { unix: socket })).json()) as ZtunnelDump;
+    },
     async isReady() {
       return (await fetch("http://admin/healthz/ready", { unix: socket })).status === 200;
     },
@@ -133,7 +144,7 @@ function makeNode(libc: Libc): NetworkNamespace {
   const linkIndex = findLink(netlink, "lo");
   if (linkIndex === undefined) throw new Error("Cannot find the loopback of a namespace");
   setLinkUp(netlink, linkIndex);
-  for (const text of ["10.244.0.0/24", "10.245.0.0/24", "10.96.0.0/16"]) {
+  for (const text of ["10.244.0.0/25", "10.245.0.0/24", "10.96.0.0/16"]) {
     const range = parseCidr(text);
     if (!range.ok) throw new Error(range.error);
     addRoute(netlink, { kind: "local", destination: range.value, table: localTable, linkIndex });

@@ -36,9 +36,11 @@ const price: InboundWorkload = {
   namespace: "shop",
   address: ip("10.244.0.9"),
   waypointIdentity: undefined,
+  trustedWaypoints: new Set(),
   policies: resolvePolicies(set, ["shop/only-cart"]),
 };
 const guarded: InboundWorkload = { ...price, waypointIdentity: id("waypoint") };
+const spokenFor: InboundWorkload = { ...price, trustedWaypoints: new Set([id("waypoint")]) };
 
 const fromCart: InboundAsked = {
   target: { kind: "address", address: { ip: ip("10.244.0.9"), port: 8080 } },
@@ -83,6 +85,16 @@ test.each<[string, InboundWorkload, InboundAsked, string]>([
   ["the waypoint for another caller", guarded, { ...fromWaypoint, namedCaller: web }, "401 DENY"],
   ["the waypoint for itself", guarded, { ...fromWaypoint, namedCaller: undefined }, "401 DENY"],
   ["the waypoint with a malformed name", guarded, { ...fromWaypoint, namedCaller: "malformed" }, "400 -"],
+  ["a waypoint that may be gone past", spokenFor, fromWaypoint, "8080 as cart 10.244.0.3"],
+  ["that waypoint for another caller", spokenFor, { ...fromWaypoint, namedCaller: web }, "401 DENY"],
+  ["that waypoint with a malformed name", spokenFor, { ...fromWaypoint, namedCaller: "malformed" }, "400 -"],
+  ["a caller past that waypoint", spokenFor, fromCart, "8080 as cart 10.244.0.3"],
+  [
+    "a caller past it that names another",
+    spokenFor,
+    { ...fromCart, peer: id("web"), namedCaller: cart },
+    "401 DENY",
+  ],
   [
     "somebody else with a malformed name",
     price,

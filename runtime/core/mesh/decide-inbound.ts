@@ -15,6 +15,8 @@ export interface InboundWorkload {
   readonly address: IpAddress;
   /** The only peer that is let in, when it has one. */
   readonly waypointIdentity: SpiffeId | undefined;
+  /** Peers that may name the original caller: waypoints of the workload that are not its only door. */
+  readonly trustedWaypoints: ReadonlySet<SpiffeId>;
   readonly policies: ApplicablePolicies;
 }
 
@@ -50,7 +52,7 @@ export type InboundDecision =
     };
 
 /** Ports that are ours in a workload's network: a connection to them would go round in circles. */
-const ownPorts: ReadonlySet<number> = new Set([15001, 15006, 15008]);
+export const ownPorts: ReadonlySet<number> = new Set([15001, 15006, 15008]);
 
 /** Decides a CONNECT whose workload is known. */
 export function decideInbound(
@@ -72,10 +74,13 @@ export function decideInbound(
   return { kind: "connect", port, caller, dryRunDenial: verdict.dryRunDenial };
 }
 
+/** Said of connections to our own ports, in Istio's words. */
+export const recursionText = "attempted recursive call to ourselves";
+
 type Refusal = Extract<InboundDecision, { kind: "refuse" }>;
 
 /** How a refusal by policy begins, as users of Istio search for it. */
-const policyRejection = "connection closed due to policy rejection:";
+export const policyRejection = "connection closed due to policy rejection:";
 
 /** The port that is asked for, on this workload and not on us. */
 function portOf(
@@ -89,7 +94,7 @@ function portOf(
   }
   const port = target.kind === "address" ? target.address.port : servicePortOf(snapshot, workload, target);
   if (typeof port === "string") return refuse(503, "CONNECT", port);
-  return ownPorts.has(port) ? refuse(503, "-", "attempted recursive call to ourselves") : port;
+  return ownPorts.has(port) ? refuse(503, "-", recursionText) : port;
 }
 
 /** A service's port on this workload, or why there is none. */
@@ -107,8 +112,10 @@ function servicePortOf(
 /** The original caller: the peer, or whom the workload's own waypoint names; from anyone else a name counts for nothing. */
 function callerOf(workload: InboundWorkload, asked: InboundAsked): OriginalCaller | Refusal {
   const peer = { identity: asked.peer, address: asked.peerAddress };
-  if (workload.waypointIdentity === undefined) return peer;
-  if (workload.waypointIdentity !== asked.peer) {
+  const { waypointIdentity, trustedWaypoints } = workload;
+  if (waypointIdentity === undefined) {
+    if (!trustedWaypoints.has(asked.peer)) return peer;
+  } else if (waypointIdentity !== asked.peer) {
     return refuse(401, "DENY", `${policyRejection} the workload is reached through its waypoint only`);
   }
   if (asked.namedCaller === "malformed") return refuse(400, "-", "lambient-caller is malformed");

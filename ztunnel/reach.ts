@@ -1,0 +1,111 @@
+/** The sockets by which a workload is reached and reaches others: in whose namespace each is made, and with which source; what is carried is decided elsewhere. */
+import { type Cidr, cidrContains, type IpAddress, parseCidr } from "#core/address/ip.ts";
+import type { SocketAddress } from "#core/address/socket-address.ts";
+import type { Libc } from "#host/linux/libc.ts";
+import { podMarks } from "#host/linux/pod-marks.ts";
+import { type SocketOptions, startConnect } from "#host/linux/sockets.ts";
+
+/** Starts connections; each call gives the descriptor of a socket that is still connecting. @throws LinuxError when it is refused at once */
+export interface Reach {
+  /** Into the mesh, from the workload's own address. */
+  toMesh(to: SocketAddress): number;
+  /** Past the mesh. */
+  toWorld(to: SocketAddress): number;
+  /** To the workload itself, from its caller's address. */
+  toApplication(port: number, caller: IpAddress): number;
+}
+
+/** What sockets are made with. */
+export interface Kernel {
+  readonly libc: Libc;
+  /** The namespace from which the world outside the mesh is reached. */
+  readonly hostNamespaceFd: number;
+}
+
+/** Where a workload is. */
+export interface ReachedPlace {
+  readonly address: IpAddress;
+  readonly namespaceFd: number;
+}
+
+/** What sockets of ours in a Pod's network need: their packets leave it uncaptured, and may carry another's address. */
+export const podSocket: SocketOptions = { mark: podMarks.proxy, transparent: true };
+
+/** Those to the Pod itself: its answers come back to us by this mark. */
+const loopedSocket: SocketOptions = { mark: podMarks.looped, transparent: true };
+
+/** A slot has no way out: sockets towards others are ours, with its address. */
+export function reachOfSlot({ libc, hostNamespaceFd }: Kernel, place: ReachedPlace): Reach {
+  return {
+    toMesh(to) {
+      const ends = { to: endpoint(to), from: { address: place.address, port: 0 } };
+      return startConnect(libc, libc.homeNamespace, ends, { freeBind: true });
+    },
+    toWorld: (to) => startConnect(libc, hostNamespaceFd, { to: endpoint(to) }),
+    toApplication(port, caller) {
+      const ends = endsAt(place.address, port, caller);
+      return startConnect(libc, place.namespaceFd, ends, { freeBind: true });
+    },
+  };
+}
+
+/** A Pod that is reached; one that leaves the mesh no longer has the rules by which replies to others' addresses come back to us. */
+export interface PodPlace extends ReachedPlace {
+  readonly isLeaving: boolean;
+}
+
+/**
+ * A Pod has a network of its own, in which its sockets are made.
+ * @param meshRanges what only the Pod's own network knows the way to, besides its links
+ */
+export function reachOfPod(
+  { libc, hostNamespaceFd }: Kernel,
+  place: PodPlace,
+  meshRanges: readonly Cidr[],
+): Reach {
+  const toMesh = (to: SocketAddress): number =>
+    startConnect(libc, place.namespaceFd, { to: endpoint(to) }, podSocket);
+  return {
+    toMesh,
+    toWorld(to) {
+      const isNear = isLocalAddress(to.ip) || meshRanges.some((range) => cidrContains(range, to.ip));
+      // Where the host is another namespace than the node, the node has no way to the world.
+      if (isNear || hostNamespaceFd === libc.homeNamespace) return toMesh(to);
+      return startConnect(libc, hostNamespaceFd, { to: endpoint(to) });
+    },
+    toApplication(port, caller) {
+      const ends = endsAt(place.address, port, place.isLeaving ? place.address : caller);
+      return startConnect(libc, place.namespaceFd, ends, loopedSocket);
+    },
+  };
+}
+
+/** Ranges that mean a machine itself or its links, whoever looks. */
+const localRanges: readonly Cidr[] = [
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "224.0.0.0/4",
+  "240.0.0.0/4",
+  "::/127",
+  "fe80::/10",
+  "ff00::/8",
+].flatMap((text) => {
+  const cidr = parseCidr(text);
+  return cidr.ok ? [cidr.value] : [];
+});
+
+/** Whether an address means a machine itself or its links, and so another one in each namespace. */
+export function isLocalAddress(ip: IpAddress): boolean {
+  return localRanges.some((range) => cidrContains(range, ip));
+}
+
+/** A workload that calls itself needs no source: its own address would meet itself. */
+function endsAt(address: IpAddress, port: number, caller: IpAddress): Parameters<typeof startConnect>[2] {
+  const to = { address, port };
+  return caller === address ? { to } : { to, from: { address: caller, port: 0 } };
+}
+
+function endpoint({ ip, port }: SocketAddress): { readonly address: IpAddress; readonly port: number } {
+  return { address: ip, port };
+}
