@@ -1,6 +1,13 @@
-/** The API's two doors, a port of 127.0.0.1 and a unix socket: TLS on both, one handler behind them. */
+/**
+ * The API's two doors, a port of 127.0.0.1 for people's clients and a unix socket for the mesh's programs: TLS on both, one handler behind
+ * them. Only connections of the port can become something else.
+ */
 import { chmodSync, rmSync } from "node:fs";
+import { systemClock } from "#host/clock.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
+import { refusal } from "./refusal.ts";
+import { type HttpServer, serveHttp } from "./serve-http.ts";
+import { UpgradeResponse } from "./upgrade-response.ts";
 
 /** Where to listen, and who answers. */
 export interface ListenApiOptions {
@@ -30,23 +37,19 @@ const patience: object = { idleTimeout: 0 };
 
 /** Opens both. @throws MeshError `io-failed` when the port is taken or the socket cannot be made */
 export function listenApi(options: ListenApiOptions): ApiDoors {
-  const shared = {
-    tls: { key: options.keyPem, cert: options.chainPem },
-    maxRequestBodySize: bodyBytesMax,
-    fetch: (request: Request): Promise<Response> => options.handle(request),
-    ...patience,
-  };
   rmSync(options.socketPath, { force: true });
   let local: ReturnType<typeof Bun.serve> | undefined;
+  let port: HttpServer | undefined;
   try {
-    local = Bun.serve({ ...shared, unix: options.socketPath });
+    local = serveLocal(options);
     chmodSync(options.socketPath, 0o600);
-    const tcp = Bun.serve({ ...shared, hostname: "127.0.0.1", port: options.port });
-    const servers = [local, tcp];
+    port = serveHttp({ ...options, bodyBytesMax, clock: systemClock });
+    const servers = { local, port };
     return {
-      port: tcp.port ?? options.port,
+      port: servers.port.port,
       async close() {
-        await Promise.all(servers.map((server) => server.stop(true)));
+        servers.port.close();
+        await servers.local.stop(true);
         rmSync(options.socketPath, { force: true });
       },
     };
@@ -55,4 +58,18 @@ export function listenApi(options: ListenApiOptions): ApiDoors {
     const text = `Cannot serve the API on 127.0.0.1:${options.port} and "${options.socketPath}": ${errorText(error)}`;
     throw new MeshError("io-failed", `${text}; if the port is taken, choose another with --api-port`, error);
   }
+}
+
+function serveLocal(options: ListenApiOptions): ReturnType<typeof Bun.serve> {
+  return Bun.serve({
+    unix: options.socketPath,
+    tls: { key: options.keyPem, cert: options.chainPem },
+    maxRequestBodySize: bodyBytesMax,
+    async fetch(request: Request): Promise<Response> {
+      const response = await options.handle(request);
+      if (!(response instanceof UpgradeResponse)) return response;
+      return refusal(501, "NotImplemented", "Cannot switch protocols on this socket: use the API's port");
+    },
+    ...patience,
+  });
 }

@@ -47,6 +47,8 @@ export interface Http1Limits {
   readonly targetBytesMax: number;
   /** Chunk extensions of one message together: 16 KiB. They are dropped. */
   readonly extensionBytesMax: number;
+  /** Whether a POST without a body may ask for another protocol too, as Kubernetes' clients do; else only a GET may. */
+  readonly mayUpgradePosts?: boolean;
 }
 
 /** The bounds used where nothing else is said. */

@@ -33,7 +33,11 @@ export function parseRequestHead(
   const fields = parseFields(lines, 1, limits.headersMax);
   if (!fields.ok) return fields;
   const refused =
-    hostProblem(fields.value, version, target.value.authority) ?? connectionProblem(fields.value, method);
+    hostProblem(fields.value, version, target.value.authority) ??
+    connectionProblem(
+      fields.value,
+      method === "GET" || (limits.mayUpgradePosts === true && method === "POST"),
+    );
   if (refused !== undefined) return err(refused);
   const framing = requestFraming(version, fields.value);
   if (!framing.ok) return framing;
@@ -90,13 +94,13 @@ function hostProblem(
 /** Fields that no Connection option may name: dropping them would change what the message is or whom it is for. */
 const never: ReadonlySet<string> = new Set(["host", "content-length", "transfer-encoding", "authorization"]);
 
-function connectionProblem(fields: readonly HeaderField[], method: string): HttpProblem | undefined {
+function connectionProblem(fields: readonly HeaderField[], mayUpgrade: boolean): HttpProblem | undefined {
   if (!fields.some(([name]) => name === "connection")) return undefined;
   const options = listMembers(fields, "connection");
   if (options.some((option) => !isToken(option) || never.has(option)))
     return problem(400, "a bad Connection option");
   if (!options.includes("upgrade") || !fields.some(([name]) => name === "upgrade")) return undefined;
-  if (method === "GET" && !fields.some(declaresBody)) return undefined;
+  if (mayUpgrade && !fields.some(declaresBody)) return undefined;
   return problem(400, "an upgrade of anything but a GET without a body");
 }
 

@@ -1,5 +1,5 @@
 /** A plain TCP connection as a {@link ByteStream}: accepted, dialled or adopted by descriptor; no TLS. */
-import type { Socket, SocketHandler, TCPSocketListener } from "bun";
+import type { Socket, SocketHandler, TCPSocketListener, TLSOptions } from "bun";
 import { type Clock, systemClock } from "../clock.ts";
 import type { TunnelDial } from "./open-tunnel.ts";
 import { peerAddressOf } from "./socket-address.ts";
@@ -26,11 +26,13 @@ const connectTimeoutMs = 10_000;
 
 /**
  * Accepts TCP connections. `onStream` is called with each; it sets the handler at once or later.
+ * @param tls what the connections carry is inside TLS of this; the handshake needs the handler too
  * @throws when the address cannot be bound.
  */
 export function listenStreams(
   target: ListenTarget,
   onStream: (stream: SocketStream) => void,
+  tls?: TLSOptions,
 ): StreamListener {
   const socket: SocketHandler<TcpStream> = {
     open(accepted) {
@@ -40,7 +42,7 @@ export function listenStreams(
     },
     ...streamHandler,
   };
-  const listener = listenAt(target, socket);
+  const listener = listenAt(target, socket, tls);
   return {
     port: target.kind === "address" ? listener.port : undefined,
     close: () => listener.stop(),
@@ -110,9 +112,14 @@ const streamHandler: SocketHandler<TcpStream> = {
   error: (socket, error) => socket.data.onSocketError(error),
 };
 
-function listenAt(target: ListenTarget, socket: SocketHandler<TcpStream>): TCPSocketListener<TcpStream> {
+function listenAt(
+  target: ListenTarget,
+  socket: SocketHandler<TcpStream>,
+  tls: TLSOptions | undefined,
+): TCPSocketListener<TcpStream> {
   if (target.kind === "address") {
-    return Bun.listen({ hostname: target.hostname, port: target.port, allowHalfOpen: true, socket });
+    const { hostname, port } = target;
+    return Bun.listen({ hostname, port, allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) });
   }
   // Sound: descriptors are taken by `listen` itself, only its types lack an overload for them.
   return Bun.listen({ fd: target.fd, allowHalfOpen: true, socket } as unknown as {
