@@ -9,6 +9,8 @@ export interface SchemaFindings {
   /** Paths of fields that the schema does not know; they are gone from the object. */
   readonly unknown: readonly string[];
   readonly faults: readonly FieldFault[];
+  /** Why the object cannot be read at all, in the words of Kubernetes' decoder. */
+  readonly unreadable?: string;
 }
 
 /** Reads objects by a schema. */
@@ -39,6 +41,12 @@ export interface KindVersion {
   /** Absent: objects are taken as they come. */
   readonly schema?: ObjectSchema;
   readonly columns?: readonly PrinterColumn[];
+  /** Name of the shape of a built-in kind, for OpenAPI. */
+  readonly definition?: string;
+  /** Fields that may be selected besides `metadata.name` and `metadata.namespace`: dotted paths. */
+  readonly selectableFields?: readonly string[];
+  /** Values of such fields that are not what the path alone says. */
+  readonly fieldText?: Readonly<Record<string, (object: WorkingObject) => string>>;
   /** Clients are warned with this text. */
   readonly deprecation?: string;
 }
@@ -64,6 +72,8 @@ export type ObjectCheck = (object: WorkingObject) => readonly FieldFault[];
 
 /** What a kind demands of its objects beyond their schema. Every rule may change the object. */
 export interface KindRules {
+  /** Puts what a client wrote into the one form that is kept; whoever wrote it owns the outcome. */
+  readonly onRead?: (object: WorkingObject) => void;
   /** Fills in what the client left out, on the way in, and refuses what cannot be. */
   readonly onCreate?: (object: WorkingObject, context: RuleContext) => readonly FieldFault[];
   readonly onUpdate?: (

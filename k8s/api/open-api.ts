@@ -4,6 +4,7 @@ import type { Api, ApiOptions } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
 import { clusterAddresses } from "./kinds/cluster-address.ts";
 import { builtinKinds } from "./kinds/builtin-kinds.ts";
+import { readKubeSchemas } from "./kinds/kube-schemas.ts";
 import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
 import { followUp, followUpOnStart } from "./follow-up.ts";
@@ -34,7 +35,7 @@ export function openApi(options: ApiOptions): Api {
   );
   const nowMs = (): number => options.clock.nowMs();
   const registry = new KindRegistry(
-    builtinKinds({ addresses, keptNamespaces: namespaces }),
+    builtinKinds({ schemas: readKubeSchemas(), addresses, keptNamespaces: namespaces }),
     options.checks ?? {},
     nowMs,
   );

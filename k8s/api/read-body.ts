@@ -58,7 +58,8 @@ export function readBySchema(
   const version = findVersion(target.kind, target.version);
   const warnings = version?.deprecation === undefined ? [] : [version.deprecation];
   if (version?.schema === undefined) return { faults: [], warnings };
-  const { unknown, faults } = version.schema.read(object);
+  const { unknown, faults, unreadable } = version.schema.read(object);
+  if (unreadable !== undefined) throw badRequest(`${cannotBeHandled(target)}: ${unreadable}`);
   const rule = options.unknownFields ?? target.kind.unknownFields;
   if (unknown.length > 0 && rule === "Strict") throw badRequest(strictMessage(target, unknown));
   if (rule === "Warn") warnings.push(...unknown.slice(0, 16).map(unknownText));
@@ -67,8 +68,12 @@ export function readBySchema(
 
 function strictMessage(target: Target, unknown: readonly string[]): string {
   const fields = unknown.slice(0, 16).map(unknownText).join(", ");
+  return `${cannotBeHandled(target)}: strict decoding error: ${fields}`;
+}
+
+function cannotBeHandled(target: Target): string {
   const { kind } = target.kind;
-  return `${kind} in version "${target.version}" cannot be handled as a ${kind}: strict decoding error: ${fields}`;
+  return `${kind} in version "${target.version}" cannot be handled as a ${kind}`;
 }
 
 function unknownText(field: string): string {

@@ -17,6 +17,8 @@ export interface FieldFault {
     | "FieldValueDuplicate"
     | "FieldValueNotSupported"
     | "FieldValueForbidden"
+    | "FieldValueNotFound"
+    | "FieldValueTooMany"
     | "FieldValueTooLong"
     | "FieldValueTypeInvalid";
   readonly field: string;
@@ -44,6 +46,15 @@ export function unsupportedValue(field: string, value: unknown, supported: reado
     reason: "FieldValueNotSupported",
     field,
     message: `Unsupported value: ${JSON.stringify(value) ?? "null"}: supported values: ${choices}`,
+  };
+}
+
+/** `spec.x: Duplicate value: "y"`. */
+export function duplicateValue(field: string, value: unknown): FieldFault {
+  return {
+    reason: "FieldValueDuplicate",
+    field,
+    message: `Duplicate value: ${JSON.stringify(value) ?? "null"}`,
   };
 }
 
@@ -98,8 +109,8 @@ export function invalid(
   const text = lines.length === 1 ? (lines[0] ?? "") : `[${lines.join(", ")}]`;
   const causes: StatusCause[] = faults.map(({ reason, field, message }) => ({ reason, message, field }));
   return failure(422, "Invalid", `${kind} "${name}" is invalid: ${text}`, {
-    name,
-    group: subject.group,
+    ...(name === "" ? {} : { name }),
+    ...(subject.group === "" ? {} : { group: subject.group }),
     kind: subject.kind,
     causes,
   });
@@ -112,7 +123,18 @@ export function badRequest(message: string): KubeError {
 
 /** 422 for a patch that does not fit its object. */
 export function patchRefused(why: string): KubeError {
-  return failure(422, "Invalid", `the patch cannot be applied: ${why}`, undefined);
+  const message = `the server rejected our request due to an error in our request: ${why}`;
+  return failure(422, "Invalid", message, {});
+}
+
+/** 409 for an apply of fields that others own at other values. */
+export function applyConflict(message: string, causes: readonly StatusCause[]): KubeError {
+  return failure(409, "Conflict", message, { causes });
+}
+
+/** 500 without a reason, where Kubernetes gives none. */
+export function unexplained(message: string): KubeError {
+  return failure(500, undefined, message, undefined);
 }
 
 /** 401 for nobody. */
@@ -200,14 +222,19 @@ function about(subject: Subject, name: string): NonNullable<Status["details"]> {
   };
 }
 
-function failure(code: number, reason: string, message: string, details: Status["details"]): KubeError {
+function failure(
+  code: number,
+  reason: string | undefined,
+  message: string,
+  details: Status["details"],
+): KubeError {
   return new KubeError({
     apiVersion: "v1",
     kind: "Status",
     metadata: {},
     status: "Failure",
     message,
-    reason,
+    ...(reason === undefined ? {} : { reason }),
     ...(details === undefined ? {} : { details }),
     code,
   });

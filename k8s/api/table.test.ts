@@ -113,6 +113,7 @@ test("a list comes as a Table of its kind's columns", async () => {
     "External-IP",
     "Port(s)",
     "Age",
+    "Selector",
   ]);
   const [row] = table.rows;
   expect(row?.cells.slice(0, 5)).toEqual(["web", "ClusterIP", "10.96.0.7", "<none>", "80/TCP,81/TCP"]);

@@ -1,5 +1,5 @@
 /** Objects as a Table (meta.k8s.io/v1): what `kubectl get` prints, from the kinds' printer columns. */
-import { isJsonObject, type JsonObject, objectOr } from "./json.ts";
+import { type JsonObject, objectOr } from "./json.ts";
 import { findByPath, parseJsonPath } from "./json-path.ts";
 import { humanDuration } from "./human-duration.ts";
 import { findVersion, type PrinterColumn } from "./kind.ts";
@@ -32,6 +32,8 @@ export function tableOf(
   options: { readonly nowMs: number; readonly rowObject: RowObject },
 ): unknown {
   const columns = columnsOf(target);
+  // Events put their name last.
+  const named = columns.some(({ name }) => name === "Name");
   return {
     kind: "Table",
     apiVersion: "meta.k8s.io/v1",
@@ -40,11 +42,12 @@ export function tableOf(
       ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
       ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
     },
-    columnDefinitions: [nameColumn, ...columns.map(definitionOf)],
+    columnDefinitions: [...(named ? [] : [nameColumn]), ...columns.map(definitionOf)],
     rows: page.texts.map((text) => {
       const object = parseRow({ text });
       const cells = columns.map((column) => cellOf(column, object, options.nowMs));
-      return { cells: [object.metadata.name, ...cells], ...rowObject(object, options.rowObject) };
+      const all = named ? cells : [object.metadata.name, ...cells];
+      return { cells: all, ...rowObject(object, options.rowObject) };
     }),
   };
 }
@@ -95,13 +98,4 @@ function rowObject(object: WorkingObject, which: RowObject): JsonObject {
 /** How many entries an object's field has: for columns that count. */
 export function countOf(object: WorkingObject, ...fields: readonly string[]): number {
   return fields.reduce((sum, field) => sum + Object.keys(objectOr(object[field])).length, 0);
-}
-
-/** Ports as `80/TCP,443/TCP`. */
-export function portsText(ports: unknown): string {
-  if (!Array.isArray(ports) || ports.length === 0) return "<none>";
-  return ports
-    .filter(isJsonObject)
-    .map((port) => `${textOf(port["port"])}/${textOf(port["protocol"])}`)
-    .join(",");
 }

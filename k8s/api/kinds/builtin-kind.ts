@@ -1,24 +1,38 @@
 /** A short way to write down a built-in kind: what most of them have in common is filled in. */
-import type { JsonObject } from "../json.ts";
-import type { KindDefinition, KindRules, PrinterColumn } from "../kind.ts";
-import { structuralSchema } from "../structural-schema.ts";
+import type { KindDefinition, KindRules, KindVersion, PrinterColumn } from "../kind.ts";
+import { builtinSchema } from "./builtin-schema.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
 
 /** What is particular to a built-in kind of version v1. */
 export interface BuiltinKind {
   readonly names: readonly [resource: string, singular: string, kind: string];
+  /** Its shape's name without `io.k8s.api.`: `core.v1.Pod`. */
+  readonly definition: string;
   /** Default the core group. */
   readonly group?: string;
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
-  readonly schema: JsonObject;
   readonly columns: readonly PrinterColumn[];
+  /** Fields that may be selected besides `metadata.name` and `metadata.namespace`. */
+  readonly fields?: readonly string[];
+  /** Values of fields that are not what the path alone says. */
+  readonly fieldText?: KindVersion["fieldText"];
   readonly rules?: KindRules;
   readonly more?: Partial<KindDefinition>;
 }
 
 /** The whole kind. */
-export function builtinKind(given: BuiltinKind): KindDefinition {
+export function builtinKind(schemas: KubeSchemas, given: BuiltinKind): KindDefinition {
   const [resource, singular, kind] = given.names;
+  const definition = `io.k8s.api.${given.definition}`;
+  const version: KindVersion = {
+    name: "v1",
+    schema: builtinSchema(schemas, definition),
+    definition,
+    columns: given.columns,
+    ...(given.fields === undefined ? {} : { selectableFields: given.fields }),
+    ...(given.fieldText === undefined ? {} : { fieldText: given.fieldText }),
+  };
   return {
     group: given.group ?? "",
     resource,
@@ -28,7 +42,7 @@ export function builtinKind(given: BuiltinKind): KindDefinition {
     shortNames: given.shortNames ?? [],
     categories: given.categories ?? [],
     namespaced: true,
-    versions: [{ name: "v1", schema: structuralSchema(given.schema), columns: given.columns }],
+    versions: [version],
     storageVersion: "v1",
     isCustom: false,
     nameForm: "subdomain",

@@ -127,8 +127,11 @@ describe("services", () => {
   const one = [{ port: 80 }];
   test.each([
     [{ type: "LoadBalancer", ports: one }, ["spec.type"]],
-    [{ ports: [{ port: 80, targetPort: 0 }] }, ["spec.ports[0].targetPort"]],
-    [{ ports: [{ port: 80, targetPort: "UPPER" }] }, ["spec.ports[0].targetPort"]],
+    [{ ports: [{ port: 80, targetPort: 70_000 }] }, ["spec.ports[0].targetPort"]],
+    [
+      { ports: [{ port: 80, targetPort: "UPPER" }] },
+      ["spec.ports[0].targetPort", "spec.ports[0].targetPort"],
+    ],
     [{ ports: [{ port: 80, nodePort: 30_000 }] }, ["spec.ports[0].nodePort"]],
     [
       {
@@ -149,7 +152,7 @@ describe("services", () => {
       ["spec.ports[1]"],
     ],
     [{ ports: [{ port: 80, protocol: "ICMP" }] }, ["spec.ports[0].protocol"]],
-    [{ ports: one, clusterIP: "not-an-address" }, ["spec.clusterIPs"]],
+    [{ ports: one, clusterIP: "not-an-address" }, ["spec.clusterIPs[0]"]],
     [{ ports: one, clusterIP: "10.97.0.1" }, ["spec.clusterIPs"]],
   ])("with %j are refused", async (spec, want) => {
     expect(await refusalOf(create(serviceResource, { metadata: { generateName: "s-" }, spec }))).toEqual(
@@ -187,12 +190,24 @@ describe("services", () => {
 
 describe("secrets and config maps", () => {
   test.each([
-    [secretResource, { data: { a: "not base64!" } }, ["data.a"]],
+    [
+      secretResource,
+      { data: { a: "not base64!" } },
+      'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 3',
+    ],
     [secretResource, { data: { "a b": "" } }, ["data[a b]"]],
     [secretResource, { type: "kubernetes.io/tls", data: { "tls.crt": "" } }, ["data[tls.key]"]],
     [configMapResource, { data: { "..": "" } }, ["data[..]"]],
-    [configMapResource, { data: { a: 1 } }, ["data.a"]],
-    [configMapResource, { binaryData: { a: "?" } }, ["binaryData.a"]],
+    [
+      configMapResource,
+      { data: { a: 1 } },
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field ConfigMap.data of type string',
+    ],
+    [
+      configMapResource,
+      { binaryData: { a: "?" } },
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: illegal base64 data at input byte 0',
+    ],
   ])("%# are refused", async (type, body, want) => {
     expect(await refusalOf(create(type, body))).toEqual(want);
   });
@@ -213,7 +228,7 @@ describe("secrets and config maps", () => {
 test("endpoint slices are kept and checked", async () => {
   const slice = { addressType: "IPv4", endpoints: [{ addresses: ["10.0.0.1"] }], ports: [{ port: 80 }] };
   const made = await create(endpointSliceResource, slice);
-  expect(made["ports"]).toEqual([{ port: 80, protocol: "TCP" }]);
+  expect(made["ports"]).toEqual([{ name: "", port: 80, protocol: "TCP" }]);
   expect(made.metadata.generation).toBe(1);
   expect(await refusalOf(create(endpointSliceResource, { ...slice, addressType: "X" }))).toEqual([
     "addressType",

@@ -33,6 +33,9 @@ export function namespaceRules(kept: readonly string[]): KindRules {
 
 /** The rules of Secrets. */
 export const secretRules: KindRules = {
+  onRead(secret) {
+    mergeStringData(secret);
+  },
   onCreate(secret) {
     secret["type"] ??= "Opaque";
     return [...mergeStringData(secret), ...keyFaults("data", secret["data"]), ...tlsFaults(secret)];

@@ -1,12 +1,15 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
 import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
-import { definitionColumns } from "./core-columns.ts";
+import { createdAt } from "./columns.ts";
 import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
 import { forbiddenField, invalidValue } from "../refusal.ts";
 import { structuralSchema } from "../structural-schema.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { timestamp } from "../write-context.ts";
+
+/** Name of the shape of definitions themselves. */
+const definitionName = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition";
 
 /** Holds a definition until its objects are gone. */
 export const definitionFinalizer = "customresourcecleanup.apiextensions.k8s.io";
@@ -36,7 +39,7 @@ export function definitionKind(
     shortNames: ["crd", "crds"],
     categories: ["api-extensions"],
     namespaced: false,
-    versions: [{ name: "v1", columns: definitionColumns }],
+    versions: [{ name: "v1", columns: [createdAt], definition: definitionName }],
     storageVersion: "v1",
     isCustom: false,
     nameForm: "subdomain",

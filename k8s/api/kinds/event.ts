@@ -1,13 +1,72 @@
-/** v1 Event: its names and its columns. */
-import { builtinKind } from "./builtin-kind.ts";
-import { text } from "./columns.ts";
-import { openSchema } from "./open-schema.ts";
+/** v1 Event: its names, its columns, its fields. */
+import { objectOr, textOr } from "../json.ts";
 import type { KindDefinition } from "../kind.ts";
+import type { WorkingObject } from "../working-object.ts";
+import { builtinKind } from "./builtin-kind.ts";
+import { numberOr0, since, text, wide, worked } from "./columns.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
 
 /** The kind. */
-export const eventKind: KindDefinition = builtinKind({
-  names: ["events", "event", "Event"],
-  shortNames: ["ev"],
-  schema: openSchema,
-  columns: [text("Type", ".type"), text("Reason", ".reason"), text("Message", ".message")],
-});
+export function eventKind(schemas: KubeSchemas): KindDefinition {
+  return builtinKind(schemas, {
+    names: ["events", "event", "Event"],
+    definition: "core.v1.Event",
+    shortNames: ["ev"],
+    columns: [
+      worked("Last Seen", (event, nowMs) => since(lastSeen(event), nowMs)),
+      text("Type", ".type"),
+      text("Reason", ".reason"),
+      worked("Object", aboutText),
+      wide(text("Subobject", ".involvedObject.fieldPath")),
+      wide(worked("Source", sourceText)),
+      worked("Message", (event) => textOr(event["message"]).trim()),
+      wide(worked("First Seen", (event, nowMs) => since(firstSeen(event), nowMs))),
+      wide(worked("Count", timesSeen)),
+      { ...wide(text("Name", ".metadata.name")), format: "name" },
+    ],
+    fields: [
+      "involvedObject.kind",
+      "involvedObject.namespace",
+      "involvedObject.name",
+      "involvedObject.uid",
+      "involvedObject.apiVersion",
+      "involvedObject.resourceVersion",
+      "involvedObject.fieldPath",
+      "reason",
+      "reportingComponent",
+      "source",
+      "type",
+    ],
+    fieldText: {
+      source: (event) =>
+        textOr(objectOr(event["source"])["component"]) || textOr(event["reportingComponent"]),
+    },
+  });
+}
+
+function firstSeen(event: WorkingObject): unknown {
+  return event["firstTimestamp"] ?? event["eventTime"];
+}
+
+function lastSeen(event: WorkingObject): unknown {
+  const { lastObservedTime } = objectOr(event["series"]);
+  return lastObservedTime ?? event["lastTimestamp"] ?? firstSeen(event);
+}
+
+function timesSeen(event: WorkingObject): number {
+  const series = objectOr(event["series"]);
+  return numberOr0(series["count"]) || numberOr0(event["count"]) || 1;
+}
+
+function aboutText(event: WorkingObject): string {
+  const { kind, name } = objectOr(event["involvedObject"]);
+  const what = textOr(kind).toLowerCase();
+  return textOr(name) === "" ? what : `${what}/${textOr(name)}`;
+}
+
+function sourceText(event: WorkingObject): string {
+  const source = objectOr(event["source"]);
+  const component = textOr(source["component"]) || textOr(event["reportingComponent"]);
+  const host = textOr(source["host"]) || textOr(event["reportingInstance"]);
+  return host === "" ? component : `${component}, ${host}`;
+}

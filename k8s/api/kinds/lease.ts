@@ -1,13 +1,15 @@
 /** coordination.k8s.io/v1 Lease: its names and its columns. */
+import type { KindDefinition } from "../kind.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { age, text } from "./columns.ts";
-import { openSchema } from "./open-schema.ts";
-import type { KindDefinition } from "../kind.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
 
 /** The kind. */
-export const leaseKind: KindDefinition = builtinKind({
-  names: ["leases", "lease", "Lease"],
-  group: "coordination.k8s.io",
-  schema: openSchema,
-  columns: [text("Holder", ".spec.holderIdentity"), age],
-});
+export function leaseKind(schemas: KubeSchemas): KindDefinition {
+  return builtinKind(schemas, {
+    names: ["leases", "lease", "Lease"],
+    group: "coordination.k8s.io",
+    definition: "coordination.v1.Lease",
+    columns: [text("Holder", ".spec.holderIdentity"), age],
+  });
+}

@@ -1,21 +1,25 @@
-/** v1 Pod: its names, its columns and what the API itself decides of it. Running it is the node's matter. */
-import { builtinKind } from "./builtin-kind.ts";
-import { age, text } from "./columns.ts";
-import { openSchema } from "./open-schema.ts";
+/** v1 Pod: its names, its columns, its fields and what the API itself decides of it. Running it is the node's matter. */
 import type { KindDefinition } from "../kind.ts";
+import { builtinKind } from "./builtin-kind.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
+import { podColumns } from "./pod-columns.ts";
+import { podRules } from "./pod-rules.ts";
 
 /** The kind. */
-export const podKind: KindDefinition = builtinKind({
-  names: ["pods", "pod", "Pod"],
-  shortNames: ["po"],
-  categories: ["all"],
-  schema: openSchema,
-  columns: [text("Status", ".status.phase"), age],
-  rules: {
-    onCreate(pod) {
-      pod["status"] = { phase: "Pending" };
-      return [];
-    },
-  },
-  more: { hasStatus: true, countsGeneration: true },
-});
+export function podKind(schemas: KubeSchemas): KindDefinition {
+  return builtinKind(schemas, {
+    names: ["pods", "pod", "Pod"],
+    definition: "core.v1.Pod",
+    shortNames: ["po"],
+    categories: ["all"],
+    columns: podColumns,
+    fields: [
+      ...["nodeName", "restartPolicy", "schedulerName", "serviceAccountName", "hostNetwork"].map(
+        (field) => `spec.${field}`,
+      ),
+      ...["phase", "podIP", "podIPs", "nominatedNodeName"].map((field) => `status.${field}`),
+    ],
+    rules: podRules,
+    more: { hasStatus: true, countsGeneration: true },
+  });
+}

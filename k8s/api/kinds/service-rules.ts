@@ -4,6 +4,7 @@ import { arrayOr, type JsonObject, objectOr, textOr, textsOf } from "../json.ts"
 import type { KindRules } from "../kind.ts";
 import type { Transaction } from "../object-store.ts";
 import {
+  duplicateValue,
   type FieldFault,
   forbiddenField,
   invalidValue,
@@ -11,6 +12,7 @@ import {
   unsupportedValue,
 } from "../refusal.ts";
 import type { WorkingObject } from "../working-object.ts";
+import { dnsLabelRule, isDnsLabel } from "./dns-label.ts";
 
 /** Types that something here acts upon: a LoadBalancer nobody balances would wait for ever. */
 const types = ["ClusterIP", "ExternalName"];
@@ -59,11 +61,11 @@ function portFaults(spec: JsonObject): readonly FieldFault[] {
     const field = `spec.ports[${index}]`;
     const name = textOr(port["name"]);
     if (name === "" && ports.length > 1) faults.push(requiredValue(`${field}.name`));
-    if (name !== "" && names.has(name)) faults.push(duplicate(`${field}.name`, name));
+    if (name !== "") faults.push(...nameFaults(name, `${field}.name`, names));
     names.add(name);
     faults.push(...onePortFaults(port, field));
     const number = `${textOr(port["protocol"])} ${String(port["port"])}`;
-    if (numbers.has(number)) faults.push(duplicate(field, number));
+    if (numbers.has(number)) faults.push(samePort(field, port));
     numbers.add(number);
   }
   return faults;
@@ -71,26 +73,47 @@ function portFaults(spec: JsonObject): readonly FieldFault[] {
 
 /** Faults of a port by itself; what it leaves out is filled in. */
 function onePortFaults(port: JsonObject, field: string): readonly FieldFault[] {
-  port["protocol"] ??= "TCP";
-  port["targetPort"] ??= port["port"];
-  const faults = targetFaults(`${field}.targetPort`, port["targetPort"]);
+  const faults = [
+    ...numberFaults(`${field}.port`, port["port"]),
+    ...targetFaults(`${field}.targetPort`, port["targetPort"]),
+  ];
   if ((port["nodePort"] ?? 0) === 0) return faults;
   return [...faults, forbiddenField(`${field}.nodePort`, "may not be used when `type` is 'ClusterIP'")];
 }
 
-function targetFaults(field: string, target: unknown): readonly FieldFault[] {
-  if (typeof target === "number") {
-    return target >= 1 && target <= 65_535
-      ? []
-      : [invalidValue(field, target, "must be between 1 and 65535, inclusive")];
-  }
-  return /^(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/.test(textOr(target))
-    ? []
-    : [invalidValue(field, target, "must be a port number or the name of one")];
+function numberFaults(field: string, port: unknown): readonly FieldFault[] {
+  if (typeof port === "number" && port >= 1 && port <= 65_535) return [];
+  return [invalidValue(field, port, "must be between 1 and 65535, inclusive")];
 }
 
-function duplicate(field: string, value: string): FieldFault {
-  return { reason: "FieldValueDuplicate", field, message: `Duplicate value: ${JSON.stringify(value)}` };
+function targetFaults(field: string, target: unknown): readonly FieldFault[] {
+  if (typeof target === "number") return numberFaults(field, target);
+  const name = textOr(target);
+  const broken = portNameRules.filter(([keeps]) => !keeps(name));
+  return broken.map(([, why]) => invalidValue(field, name, why));
+}
+
+/** What the name of a container's port keeps to (RFC 6335), in the server's words. */
+const portNameRules: readonly (readonly [keeps: (name: string) => boolean, why: string])[] = [
+  [(name) => name.length <= 15, "must be no more than 15 characters"],
+  [
+    (name) => /^[-a-z0-9]*$/.test(name),
+    "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+  ],
+  [(name) => /[a-z]/.test(name), "must contain at least one letter (a-z)"],
+  [(name) => !name.includes("--"), "must not contain consecutive hyphens"],
+  [(name) => !name.startsWith("-") && !name.endsWith("-"), "must not begin or end with a hyphen"],
+];
+
+function nameFaults(name: string, field: string, taken: ReadonlySet<string>): readonly FieldFault[] {
+  if (!isDnsLabel(name)) return [invalidValue(field, name, dnsLabelRule)];
+  return taken.has(name) ? [duplicateValue(field, name)] : [];
+}
+
+/** The server shows what makes two ports the same, in the fields of its own type. */
+function samePort(field: string, port: JsonObject): FieldFault {
+  const shown = { Name: "", Protocol: port["protocol"], AppProtocol: null, Port: port["port"] };
+  return duplicateValue(field, { ...shown, TargetPort: 0, NodePort: 0 });
 }
 
 function allocate(
@@ -153,16 +176,24 @@ function refusalFault(refusal: AddressRefusal, wanted: string, range: string): F
   const field = "spec.clusterIPs";
   switch (refusal) {
     case "not-an-address":
-      return invalidValue(field, wanted, "must be empty, 'None', or a valid IP address");
+      return invalidValue(
+        `${field}[0]`,
+        wanted,
+        "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+      );
     case "out-of-range":
       return invalidValue(
         field,
-        wanted,
-        `failed to allocate IP ${wanted}: the provided IP is not in the valid range. The range of valid IPs is ${range}`,
+        [wanted],
+        `failed to allocate IP ${wanted}: the provided network does not match the current range`,
       );
     case "taken":
-      return invalidValue(field, wanted, `failed to allocate IP ${wanted}: provided IP is already allocated`);
+      return invalidValue(
+        field,
+        [wanted],
+        `failed to allocate IP ${wanted}: provided IP is already allocated`,
+      );
     case "range-full":
-      return invalidValue(field, wanted, `failed to allocate an IP: the range ${range} is full`);
+      return invalidValue(field, [], `failed to allocate an IP: the range ${range} is full`);
   }
 }

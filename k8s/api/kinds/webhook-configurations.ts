@@ -2,31 +2,19 @@
 import { arrayOr } from "../json.ts";
 import type { KindDefinition } from "../kind.ts";
 import { builtinKind } from "./builtin-kind.ts";
-import { age } from "./columns.ts";
-import { openSchema } from "./open-schema.ts";
-
-function configurationKind(kind: string): KindDefinition {
-  const singular = kind.toLowerCase();
-  return builtinKind({
-    names: [`${singular}s`, singular, kind],
-    group: "admissionregistration.k8s.io",
-    categories: ["api-extensions"],
-    schema: openSchema,
-    columns: [
-      {
-        name: "Webhooks",
-        type: "integer",
-        jsonPath: "",
-        cell: (configuration) => arrayOr(configuration["webhooks"]).length,
-      },
-      age,
-    ],
-    more: { namespaced: false, countsGeneration: true },
-  });
-}
+import { age, count } from "./columns.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
 
 /** Both kinds. */
-export const webhookConfigurationKinds: readonly KindDefinition[] = [
-  configurationKind("ValidatingWebhookConfiguration"),
-  configurationKind("MutatingWebhookConfiguration"),
-];
+export function webhookConfigurationKinds(schemas: KubeSchemas): readonly KindDefinition[] {
+  return ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"].map((name) =>
+    builtinKind(schemas, {
+      names: [`${name.toLowerCase()}s`, name.toLowerCase(), name],
+      group: "admissionregistration.k8s.io",
+      definition: `admissionregistration.v1.${name}`,
+      categories: ["api-extensions"],
+      columns: [count("Webhooks", (configuration) => arrayOr(configuration["webhooks"]).length), age],
+      more: { namespaced: false, countsGeneration: true },
+    }),
+  );
+}

@@ -1,65 +1,75 @@
 /** Kinds that make Pods: Deployment, ReplicaSet, StatefulSet, DaemonSet (apps/v1) and Job (batch/v1). What they make is their controllers' matter. */
-import type { KindDefinition, PrinterColumn } from "../kind.ts";
+import type { KindDefinition } from "../kind.ts";
 import { builtinKind } from "./builtin-kind.ts";
-import { age } from "./columns.ts";
-import { openSchema } from "./open-schema.ts";
+import { numberOr0, statusOf } from "./columns.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
+import { jobRules, workloadRules } from "./workload-rules.ts";
+import {
+  daemonSetColumns,
+  deploymentColumns,
+  jobColumns,
+  replicaSetColumns,
+  statefulSetColumns,
+} from "./workload-columns.ts";
 
-const scale: KindDefinition["scale"] = { specReplicas: ".spec.replicas", statusReplicas: ".status.replicas" };
+const scale = { specReplicas: ".spec.replicas", statusReplicas: ".status.replicas" };
+const shared = { group: "apps", categories: ["all"] } as const;
+const counted = { hasStatus: true, countsGeneration: true } as const;
 
-function workload(
-  names: readonly [resource: string, singular: string, kind: string],
-  shortNames: readonly string[],
-  columns: readonly PrinterColumn[],
-  more: Partial<KindDefinition>,
-): KindDefinition {
-  return builtinKind({
-    names,
-    shortNames,
-    columns,
-    group: "apps",
-    categories: ["all"],
-    schema: openSchema,
-    rules: {
-      onCreate(object) {
-        object["status"] = {};
-        return [];
-      },
-    },
-    more: { hasStatus: true, countsGeneration: true, ...more },
-  });
+/** The five kinds. */
+export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
+  return [
+    builtinKind(schemas, {
+      ...shared,
+      names: ["deployments", "deployment", "Deployment"],
+      shortNames: ["deploy"],
+      definition: "apps.v1.Deployment",
+      columns: deploymentColumns,
+      rules: workloadRules("deployment"),
+      more: { ...counted, scale },
+    }),
+    builtinKind(schemas, {
+      ...shared,
+      names: ["replicasets", "replicaset", "ReplicaSet"],
+      shortNames: ["rs"],
+      definition: "apps.v1.ReplicaSet",
+      columns: replicaSetColumns,
+      rules: workloadRules("replicaset", { replicas: 0 }),
+      more: { ...counted, scale },
+    }),
+    builtinKind(schemas, {
+      ...shared,
+      names: ["statefulsets", "statefulset", "StatefulSet"],
+      shortNames: ["sts"],
+      definition: "apps.v1.StatefulSet",
+      columns: statefulSetColumns,
+      rules: workloadRules("statefulset", { replicas: 0, availableReplicas: 0 }),
+      more: { ...counted, scale },
+    }),
+    builtinKind(schemas, {
+      ...shared,
+      names: ["daemonsets", "daemonset", "DaemonSet"],
+      shortNames: ["ds"],
+      definition: "apps.v1.DaemonSet",
+      columns: daemonSetColumns,
+      rules: workloadRules("daemonset", {
+        currentNumberScheduled: 0,
+        numberMisscheduled: 0,
+        desiredNumberScheduled: 0,
+        numberReady: 0,
+      }),
+      more: counted,
+    }),
+    builtinKind(schemas, {
+      group: "batch",
+      categories: ["all"],
+      names: ["jobs", "job", "Job"],
+      definition: "batch.v1.Job",
+      columns: jobColumns,
+      fields: ["status.successful"],
+      fieldText: { "status.successful": (job) => String(numberOr0(statusOf(job)["succeeded"])) },
+      rules: jobRules,
+      more: counted,
+    }),
+  ];
 }
-
-/** apps/v1 Deployment. */
-export const deploymentKind: KindDefinition = workload(
-  ["deployments", "deployment", "Deployment"],
-  ["deploy"],
-  [age],
-  { scale },
-);
-
-/** apps/v1 ReplicaSet. */
-export const replicaSetKind: KindDefinition = workload(
-  ["replicasets", "replicaset", "ReplicaSet"],
-  ["rs"],
-  [age],
-  { scale },
-);
-
-/** apps/v1 StatefulSet. */
-export const statefulSetKind: KindDefinition = workload(
-  ["statefulsets", "statefulset", "StatefulSet"],
-  ["sts"],
-  [age],
-  { scale },
-);
-
-/** apps/v1 DaemonSet. */
-export const daemonSetKind: KindDefinition = workload(
-  ["daemonsets", "daemonset", "DaemonSet"],
-  ["ds"],
-  [age],
-  {},
-);
-
-/** batch/v1 Job. */
-export const jobKind: KindDefinition = workload(["jobs", "job", "Job"], [], [age], { group: "batch" });

@@ -1,0 +1,45 @@
+/** Kinds that hold data and little else: Namespace, Secret, ConfigMap, ServiceAccount. */
+import type { KindDefinition } from "../kind.ts";
+import { countOf } from "../table.ts";
+import { builtinKind } from "./builtin-kind.ts";
+import { age, text, worked } from "./columns.ts";
+import { configMapRules, namespaceRules, secretRules } from "./core-rules.ts";
+import type { KubeSchemas } from "./kube-schemas.ts";
+
+/** The four kinds. @param keptNamespaces Namespaces that may not be deleted. */
+export function plainKinds(
+  schemas: KubeSchemas,
+  keptNamespaces: readonly string[],
+): readonly KindDefinition[] {
+  return [
+    builtinKind(schemas, {
+      names: ["namespaces", "namespace", "Namespace"],
+      definition: "core.v1.Namespace",
+      shortNames: ["ns"],
+      columns: [text("Status", ".status.phase"), age],
+      fields: ["status.phase"],
+      rules: namespaceRules(keptNamespaces),
+      more: { namespaced: false, nameForm: "label", hasStatus: true },
+    }),
+    builtinKind(schemas, {
+      names: ["secrets", "secret", "Secret"],
+      definition: "core.v1.Secret",
+      columns: [text("Type", ".type"), worked("Data", (secret) => countOf(secret, "data")), age],
+      fields: ["type"],
+      rules: secretRules,
+    }),
+    builtinKind(schemas, {
+      names: ["configmaps", "configmap", "ConfigMap"],
+      definition: "core.v1.ConfigMap",
+      shortNames: ["cm"],
+      columns: [worked("Data", (map) => countOf(map, "data", "binaryData")), age],
+      rules: configMapRules,
+    }),
+    builtinKind(schemas, {
+      names: ["serviceaccounts", "serviceaccount", "ServiceAccount"],
+      definition: "core.v1.ServiceAccount",
+      shortNames: ["sa"],
+      columns: [age],
+    }),
+  ];
+}
