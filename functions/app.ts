@@ -11,7 +11,7 @@ import { nodeWork, reportInstances } from "./node-work.ts";
 import { buildParts, type Parts } from "./parts.ts";
 import { serveNode } from "./serve-node.ts";
 import { openTokenVerifier } from "./tokens.ts";
-import { servePackets } from "./zds/packet-socket.ts";
+import { servePackets } from "#host/zds/packet-socket.ts";
 
 /** A running node runtime. */
 export interface App {

@@ -1,12 +1,6 @@
-/** ZDS requests as packets, and answers read back; what to say when is decided in core. */
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+/** ZDS requests about slots as packets; what to say when is decided in core. */
 import type { DesiredSlot, NextRequest } from "#core/zds/next-request.ts";
-import {
-  Version,
-  WorkloadRequestSchema,
-  WorkloadResponseSchema,
-  ZdsHelloSchema,
-} from "#core/proto/istio/zds_pb.js";
+import { type ZdsPacket, zdsPacket } from "#host/zds/zds-packet.ts";
 
 /** Whose a slot becomes. */
 export interface SlotAssignment {
@@ -28,52 +22,21 @@ export interface SlotRecord extends DesiredSlot {
   readonly assignment: SlotAssignment | undefined;
 }
 
-/** A packet with its descriptors. */
-export interface ZdsPacket {
-  readonly bytes: Uint8Array;
-  readonly fds: readonly number[];
-}
-
 /** Writes the packet of a request; `slot` is the record of the request's uid, absent once the slot is gone. */
 export function encodeRequest(request: NextRequest, slot: SlotRecord | undefined): ZdsPacket {
-  if (request.kind === "snapshot-sent") return packet({ case: "snapshotSent", value: {} });
+  if (request.kind === "snapshot-sent") return zdsPacket({ case: "snapshotSent", value: {} });
   const { kind, uid } = request;
   if (kind === "prepare" && slot !== undefined) {
     const { address, nameserver, fds } = slot;
-    return packet({ case: "prepare", value: { uid, address, nameserver } }, fds);
+    return zdsPacket({ case: "prepare", value: { uid, address, nameserver } }, fds);
   }
   if (kind === "assign" && slot?.assignment !== undefined) {
     const { revision, namespace, serviceAccount, policies } = slot.assignment;
     const authorizationPolicies = [...policies];
-    return packet({
+    return zdsPacket({
       case: "assign",
       value: { uid, revision, namespace, serviceAccount, authorizationPolicies },
     });
   }
-  return packet({ case: "del", value: { uid } });
-}
-
-type Payload = NonNullable<MessageInitShape<typeof WorkloadRequestSchema>["payload"]>;
-
-function packet(payload: Payload, fds: readonly number[] = []): ZdsPacket {
-  return { bytes: toBinary(WorkloadRequestSchema, create(WorkloadRequestSchema, { payload })), fds };
-}
-
-/** Whether a connection's first packet greets in the one version there is. */
-export function isHello(bytes: Uint8Array): boolean {
-  try {
-    return fromBinary(ZdsHelloSchema, bytes).version === Version.V1;
-  } catch {
-    return false; // not a message at all
-  }
-}
-
-/** Reads an acknowledgement: the peer's error, empty for none; undefined when the packet is something else. */
-export function decodeAck(bytes: Uint8Array): string | undefined {
-  try {
-    const { payload } = fromBinary(WorkloadResponseSchema, bytes);
-    return payload.case === "ack" ? payload.value.error : undefined;
-  } catch {
-    return undefined; // not a message at all
-  }
+  return zdsPacket({ case: "del", value: { uid } });
 }

@@ -10,7 +10,7 @@ import {
 import { FakeClock } from "#host/fake/fake-clock.ts";
 import { silentLog } from "#host/log.ts";
 import { meshErrorCode } from "#host/mesh-error.ts";
-import type { PacketConnection, PacketHandlers } from "./packet-port.ts";
+import type { PacketConnection, PacketHandlers } from "#host/zds/packet-port.ts";
 import { ZdsServer } from "./zds-server.ts";
 
 const hello = toBinary(ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 }));

@@ -15,7 +15,7 @@ import { MeshError } from "#host/mesh-error.ts";
 import { nodeMethods, type NodeWork } from "../../functions/node-methods.ts";
 import { parseConfig } from "../../functions/config.ts";
 import { parseCron } from "../../functions/schedules/schedule-times.ts";
-import { decodeAck, isHello } from "../../functions/zds/zds-message.ts";
+import { decodeAck, isHello } from "#host/zds/zds-packet.ts";
 
 test("packets of a ztunnel are a greeting, an acknowledgement or neither", () => {
   assert(

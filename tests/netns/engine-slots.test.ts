@@ -8,7 +8,7 @@ import { systemClock as clock } from "#host/clock.ts";
 import { silentLog as log } from "#host/log.ts";
 import { defaultPoolOptions } from "#isolate/pool.ts";
 import { EngineSlots } from "../../functions/engine-slots.ts";
-import { servePackets } from "../../functions/zds/packet-socket.ts";
+import { servePackets } from "#host/zds/packet-socket.ts";
 import { ZdsServer } from "../../functions/zds/zds-server.ts";
 import { slotSourceContract } from "../contract/slot-source.ts";
 import { openScriptedZtunnel, type ScriptedZtunnel } from "../support/scripted-ztunnel.ts";

@@ -1,18 +1,32 @@
 /**
  * One ztunnel's connection, the node's side of ZDS: a greeting, then one request at a time, each acknowledged within a deadline.
- * Which request is next is decided by core/zds.
+ * Which request is next is its owner's decision.
  *
  *   greeting --ZdsHello--> idle <--ack / request--> waiting --deadline, violation or end--> closed
  */
 import type { Clock, Timer } from "#host/clock.ts";
 import type { Log } from "#host/log.ts";
-import { type NextRequest, nextRequest } from "#core/zds/next-request.ts";
 import type { PacketConnection, PacketHandlers } from "./packet-port.ts";
-import { decodeAck, encodeRequest, isHello, type SlotRecord } from "./zds-message.ts";
+import { decodeAck, isHello, type ZdsPacket } from "./zds-packet.ts";
 
-/** What a connection needs of its server. */
-export interface ZdsConnectionOptions {
-  readonly slots: ReadonlyMap<string, SlotRecord>;
+/** A request: about a workload (of the kind `del` it takes it away), or the end of the snapshot. */
+export type ZdsRequest = { readonly kind: string; readonly uid: string } | { readonly kind: "snapshot-sent" };
+
+/** What a ztunnel has acknowledged on a connection. */
+export interface ZdsKnowledge {
+  /** The workloads for which a request of the kind was acknowledged, and that were not taken away since. */
+  acknowledged(kind: string): ReadonlySet<string>;
+  /** Refused lately: left alone until they are taken off this list. */
+  readonly refused: ReadonlySet<string>;
+  readonly isSnapshotSent: boolean;
+  /** Only the latest connection is given workloads; older ones, which drain, hear of those that are gone. */
+  readonly isLatest: boolean;
+}
+
+/** What a connection needs of its owner. */
+export interface ZdsConnectionOptions<Request extends ZdsRequest> {
+  readonly next: (known: ZdsKnowledge) => Request | undefined;
+  readonly encode: (request: Request) => ZdsPacket;
   readonly clock: Clock;
   readonly log: Log;
   /** Longest wait for the greeting and for each acknowledgement. */
@@ -20,7 +34,7 @@ export interface ZdsConnectionOptions {
   /** How long a refused request is left alone. */
   readonly retryMs: number;
   /** A request was answered; `error` is empty when it was accepted. */
-  readonly onAnswer: (request: NextRequest, error: string) => void;
+  readonly onAnswer: (request: Request, error: string) => void;
   readonly onClose: () => void;
 }
 
@@ -30,20 +44,20 @@ type State =
   | { readonly kind: "closed" };
 
 /** See the file's opening. */
-export class ZdsConnection implements PacketHandlers {
-  /** What the peer acknowledged. */
-  readonly prepared: Set<string> = new Set();
-  readonly assigned: Set<string> = new Set();
-  readonly #refused = new Set<string>();
-  readonly #options: ZdsConnectionOptions;
+export class ZdsConnection<Request extends ZdsRequest> implements PacketHandlers, ZdsKnowledge {
+  readonly refused: Set<string> = new Set();
+  readonly #acknowledged = new Map<string, Set<string>>();
+  readonly #options: ZdsConnectionOptions<Request>;
   readonly #connection: PacketConnection;
   readonly #retries = new Set<Timer>();
-  #request: NextRequest | undefined;
+  #request: Request | undefined;
+  /** Whether what the outstanding request says is out of date. */
+  #isStale = false;
   #state: State;
   #isSnapshotSent = false;
   #isLatest = true;
 
-  constructor(connection: PacketConnection, options: ZdsConnectionOptions) {
+  constructor(connection: PacketConnection, options: ZdsConnectionOptions<Request>) {
     this.#connection = connection;
     this.#options = options;
     this.#state = { kind: "greeting", timer: this.#deadline("its greeting") };
@@ -53,28 +67,33 @@ export class ZdsConnection implements PacketHandlers {
     return this.#isSnapshotSent;
   }
 
-  get isOpen(): boolean {
-    return this.#state.kind !== "closed";
+  get isLatest(): boolean {
+    return this.#isLatest;
   }
 
-  /** A newer ztunnel has come: this one only hears of slots that are gone. */
+  acknowledged(kind: string): ReadonlySet<string> {
+    return this.#acknowledged.get(kind) ?? nothing;
+  }
+
+  /** A newer ztunnel has come: this one only hears of workloads that are gone. */
   retire(): void {
     this.#isLatest = false;
   }
 
-  /** Says what is next to say, if the peer is not still answering; called whenever the slots change. */
+  /** Takes back what was acknowledged of a workload, so that it is said again. */
+  forget(uid: string): void {
+    for (const uids of this.#acknowledged.values()) uids.delete(uid);
+    this.refused.delete(uid);
+    if (this.#request !== undefined && "uid" in this.#request && this.#request.uid === uid)
+      this.#isStale = true;
+  }
+
+  /** Says what is next to say, if the peer is not still answering; called whenever that may have changed. */
   advance(): void {
     if (this.#state.kind !== "idle") return;
-    const { slots } = this.#options;
-    const request = nextRequest(slots, {
-      prepared: this.prepared,
-      assigned: this.assigned,
-      refused: this.#refused,
-      isSnapshotSent: this.#isSnapshotSent,
-      isLatest: this.#isLatest,
-    });
+    const request = this.#options.next(this);
     if (request === undefined) return;
-    const { bytes, fds } = encodeRequest(request, "uid" in request ? slots.get(request.uid) : undefined);
+    const { bytes, fds } = this.#options.encode(request);
     this.#request = request;
     this.#state = { kind: "waiting", timer: this.#deadline(`an acknowledgement of ${request.kind}`) };
     if (!this.#connection.send(bytes, fds)) this.#fail(`it does not take ${request.kind}`);
@@ -113,9 +132,11 @@ export class ZdsConnection implements PacketHandlers {
 
   #onAck(error: string): void {
     const request = this.#request;
+    const isStale = this.#isStale;
     this.#request = undefined;
+    this.#isStale = false;
     this.#becomeIdle();
-    if (request !== undefined) {
+    if (request !== undefined && !isStale) {
       if (error === "") this.#remember(request);
       else this.#refuse(request);
       this.#options.onAnswer(request, error);
@@ -123,37 +144,31 @@ export class ZdsConnection implements PacketHandlers {
     this.advance();
   }
 
-  #remember(request: NextRequest): void {
-    switch (request.kind) {
-      case "prepare":
-        this.prepared.add(request.uid);
-        return;
-      case "assign":
-        this.assigned.add(request.uid);
-        return;
-      case "del":
-        return this.#forget(request.uid);
-      case "snapshot-sent":
-        this.#isSnapshotSent = true;
-    }
+  #remember(request: ZdsRequest): void {
+    if (!("uid" in request)) this.#isSnapshotSent = true;
+    else if (request.kind === "del") this.forget(request.uid);
+    else this.#uidsOf(request.kind).add(request.uid);
   }
 
-  #refuse(request: NextRequest): void {
-    if (request.kind === "snapshot-sent") return this.#fail("it refuses the end of the snapshot");
-    if (request.kind === "del") return this.#forget(request.uid); // It does not have it: what Del asks for.
+  #refuse(request: ZdsRequest): void {
+    if (!("uid" in request)) return this.#fail("it refuses the end of the snapshot");
     const { uid } = request;
-    this.#refused.add(uid);
+    if (request.kind === "del") return this.forget(uid); // It does not have it: what Del asks for.
+    this.refused.add(uid);
     const timer = this.#options.clock.after(this.#options.retryMs, () => {
       this.#retries.delete(timer);
-      this.#refused.delete(uid);
+      this.refused.delete(uid);
       this.advance();
     });
     this.#retries.add(timer);
   }
 
-  #forget(uid: string): void {
-    this.prepared.delete(uid);
-    this.assigned.delete(uid);
+  #uidsOf(kind: string): Set<string> {
+    const known = this.#acknowledged.get(kind);
+    if (known !== undefined) return known;
+    const made = new Set<string>();
+    this.#acknowledged.set(kind, made);
+    return made;
   }
 
   #becomeIdle(): void {
@@ -175,3 +190,5 @@ export class ZdsConnection implements PacketHandlers {
     this.close();
   }
 }
+
+const nothing: ReadonlySet<string> = new Set();

@@ -1,0 +1,125 @@
+/** Every captured Pod of the node as ztunnel must know it (ZDS, the node's side). A Pod counts as served only once the latest ztunnel said so. */
+import { ipBytes, type IpAddress } from "#core/address/ip.ts";
+import { type DesiredPod, type NextPodRequest, nextPodRequest } from "#core/zds/next-pod-request.ts";
+import type { PacketConnection, PacketHandlers } from "#host/zds/packet-port.ts";
+import { ZdsHub, type ZdsHubOptions } from "#host/zds/zds-hub.ts";
+import { type ZdsPacket, zdsPacket } from "#host/zds/zds-packet.ts";
+
+/** A Pod as ztunnel is told of it. */
+export interface PodRecord {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly address: IpAddress;
+  readonly nameserver: IpAddress;
+  readonly capturesInbound: boolean;
+  readonly capturesDns: boolean;
+  /** Its network namespace, then its capture map; open as long as the record is kept. */
+  readonly fds: readonly [number, number];
+}
+
+/** What the server needs besides. */
+export interface PodZdsOptions extends ZdsHubOptions {
+  /** Keys of the policies that hold for a Pod now; asked whenever it is told of. */
+  readonly policyKeys: (uid: string) => readonly string[];
+}
+
+interface Told extends DesiredPod {
+  readonly record: PodRecord;
+}
+
+/** See the file's opening. */
+export class PodZds {
+  readonly #options: PodZdsOptions;
+  readonly #pods = new Map<string, Told>();
+  readonly #hub: ZdsHub<NextPodRequest>;
+
+  constructor(options: PodZdsOptions) {
+    this.#options = options;
+    this.#hub = new ZdsHub(options, {
+      noun: "Pod",
+      next: (known) =>
+        nextPodRequest(this.#pods, {
+          added: known.acknowledged("add"),
+          refused: known.refused,
+          isSnapshotSent: known.isSnapshotSent,
+          isLatest: known.isLatest,
+        }),
+      encode: (request) => this.#encode(request),
+    });
+  }
+
+  /** Whether a ztunnel is connected and knows every Pod there was when it came. */
+  get isSynced(): boolean {
+    return this.#hub.isSynced;
+  }
+
+  /** Takes a connection; undefined refuses it. */
+  accept(connection: PacketConnection): PacketHandlers | undefined {
+    return this.#hub.accept(connection);
+  }
+
+  /** Whether ztunnel serves the Pod. */
+  isServed(uid: string): boolean {
+    return this.#hub.holds("add", uid);
+  }
+
+  /**
+   * Makes a Pod known, or known otherwise, and waits until ztunnel serves it so; it stays known when that fails.
+   * @throws MeshError `unavailable` when ztunnel refuses; `timeout` when none has taken it by the deadline; `canceled` when the Pod goes away
+   */
+  async add(record: PodRecord): Promise<void> {
+    const { uid } = record;
+    this.#pods.set(uid, { uid, isLeaving: false, record });
+    const served = this.#hub.wait("add", uid, this.#options.deadlineMs);
+    this.#hub.repeat(uid);
+    await served;
+  }
+
+  /** Has a Pod said again, because ztunnel has lost something of it. */
+  repeat(uid: string): void {
+    this.#hub.repeat(uid);
+  }
+
+  /** The Pod leaves the mesh alive: its connections go on. */
+  letGo(uid: string): void {
+    const known = this.#pods.get(uid);
+    if (known === undefined) return;
+    this.#pods.set(uid, { ...known, isLeaving: true });
+    this.#hub.giveUp(uid);
+    this.#hub.advance();
+  }
+
+  /** The Pod is gone. Its descriptors may be closed at once: they were passed, not lent. */
+  remove(uid: string): void {
+    if (!this.#pods.delete(uid)) return;
+    this.#hub.giveUp(uid);
+    this.#hub.advance();
+  }
+
+  /** Drops every connection and every wait. */
+  close(): void {
+    this.#hub.close();
+  }
+
+  #encode(request: NextPodRequest): ZdsPacket {
+    if (request.kind === "snapshot-sent") return zdsPacket({ case: "snapshotSent", value: {} });
+    const { uid } = request;
+    const told = this.#pods.get(uid);
+    if (request.kind === "del" || told === undefined) {
+      return zdsPacket({ case: "del", value: { uid, drain: request.kind === "del" && request.drain } });
+    }
+    const { name, namespace, serviceAccount, address, nameserver, capturesInbound, capturesDns, fds } =
+      told.record;
+    const lambientPod = {
+      address: ipBytes(address),
+      nameserver: ipBytes(nameserver),
+      authorizationPolicies: [...this.#options.policyKeys(uid)],
+      capturesInbound,
+      capturesDns,
+    };
+    const workloadInfo = { name, namespace, serviceAccount };
+    return zdsPacket({ case: "add", value: { uid, workloadInfo, lambientPod } }, fds);
+  }
+}
