@@ -1,10 +1,12 @@
 /** Creating an object: named, checked, stored once. */
 import { apiVersionOf } from "#host/kube/object.ts";
+import type { Managers } from "./apply/managers.ts";
+import { recordCreation, setManagers } from "./apply/record-writer.ts";
 import type { KindDefinition } from "./kind.ts";
 import { freshMeta, generatedName, metadataFaults } from "./metadata.ts";
 import { rowKeyOf, type Transaction } from "./object-store.ts";
 import { asObjectOf, readBySchema } from "./read-body.ts";
-import { alreadyExists, badRequest, type FieldFault, forbidden, invalid, notFound } from "./refusal.ts";
+import { alreadyExists, type FieldFault, forbidden, invalid, notFound, unexplained } from "./refusal.ts";
 import type { WorkingObject } from "./working-object.ts";
 import {
   type Target,
@@ -36,24 +38,34 @@ export function createObject(
 export function createIn(
   tx: Transaction,
   context: WriteContext,
-  request: { readonly target: Target; readonly value: unknown; readonly options: WriteOptions },
+  request: {
+    readonly target: Target;
+    readonly value: unknown;
+    readonly options: WriteOptions;
+    /** Its owners, where they are known already. */
+    readonly managers?: Managers;
+  },
 ): Written {
   const { target, options } = request;
   const { kind } = target;
   const object = asObjectOf(target, request.value);
   if ((object.metadata.resourceVersion ?? "") !== "") {
-    throw badRequest("resourceVersion should not be set on objects to be created");
+    throw unexplained("resourceVersion should not be set on objects to be created");
   }
   checkNamespace(tx, target, object);
   setName(tx, context, target, object);
   if (kind.hasStatus) delete object["status"];
   const { faults, warnings } = readBySchema(target, object, options);
   refuseIfAny(kind, object, [...metadataFaults(kind, object), ...faults]);
+  const { managedFields } = object.metadata;
   object.metadata = freshMeta(object.metadata, {
     uid: context.newUid(),
     at: timestamp(context.nowMs()),
     generation: kind.countsGeneration ? 1 : undefined,
   });
+  kind.rules.onRead?.(object);
+  if (request.managers !== undefined) setManagers(object, request.managers);
+  else recordCreation({ target, options, nowMs: context.nowMs() }, object, managedFields);
   refuseIfAny(kind, object, kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
   if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
   object.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });

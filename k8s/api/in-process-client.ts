@@ -76,7 +76,7 @@ export class InProcessClient implements KubeClient {
     key: ObjectKey,
     patch: Patch,
   ): Promise<Kind> {
-    return this.#patch(type, { key, patch, options: { part: "status" } });
+    return this.#patch(type, { key, patch, options: { subresource: "status" } });
   }
 
   async delete(type: ResourceType, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {

@@ -1,11 +1,12 @@
 /** The verbs on objects as HTTP: from query and body to the operation, and its outcome as a response. */
 import { apiVersionOf } from "#host/kube/object.ts";
 import type { ApiContext } from "./api-context.ts";
+import { applyObject } from "./apply-object.ts";
 import { createObject } from "./create-object.ts";
 import { deleteIn, deleteObject } from "./delete-object.ts";
 import { parseRow } from "./object-store.ts";
 import { patchObject } from "./patch-object.ts";
-import { deleteOptions, listQuery, selectors, watchQuery, writeOptions } from "./query-options.ts";
+import { deleteOptions, listQuery, selectors, watchQuery } from "./query-options.ts";
 import { getText, type ListPage, listPage, listText } from "./read-objects.ts";
 import { badRequest, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
 import { readBody, readPatch } from "./request-body.ts";
@@ -16,6 +17,7 @@ import { formatWatchLine, type WatchLine, watchObjects } from "./watch-objects.t
 import { streamLines } from "./watch-response.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, Written } from "./write-context.ts";
+import { patchOptions, writeOptions, type WriteRequest } from "./write-query.ts";
 
 /** A request whose kind is known and whose user may do it. */
 export interface ObjectRequest {
@@ -113,14 +115,14 @@ function inTable(context: ApiContext, asked: ObjectRequest, line: WatchLine): Wa
 
 async function answerCreate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const value = await readBody(asked.request);
-  const options = writeOptions(asked.url.searchParams, "");
+  const options = writeOptions("CreateOptions", writeRequestOf(asked));
   return writtenResponse(asked.target, createObject(context, asked.target, value, options), 201);
 }
 
 async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { target, parsed } = asked;
   const value = await readBody(asked.request);
-  const options = writeOptions(asked.url.searchParams, parsed.subresource);
+  const options = writeOptions("UpdateOptions", writeRequestOf(asked));
   const change = (): unknown => structuredClone(value);
   const written = updateObject(context, { target, name: parsed.name, change, replaces: true, options });
   return writtenResponse(target, written, 200);
@@ -129,12 +131,23 @@ async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<
 async function answerPatch(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { target, parsed } = asked;
   const body = await readPatch(asked.request);
-  const options = writeOptions(asked.url.searchParams, parsed.subresource);
+  const { isForced, ...options } = patchOptions(writeRequestOf(asked), body.kind === "apply");
+  const at = { target, name: parsed.name };
+  if (body.kind === "apply") {
+    const request = { ...at, config: body.value, options: { manager: "", ...options }, isForced };
+    const applied = applyObject(context, request);
+    return writtenResponse(target, applied, applied.isNew ? 201 : 200);
+  }
   const patch =
     body.kind === "json"
       ? { kind: body.kind, value: asOperations(body.value) }
-      : { ...body, kind: body.kind };
-  return writtenResponse(target, patchObject(context, { target, name: parsed.name, patch, options }), 200);
+      : { kind: body.kind, value: body.value };
+  return writtenResponse(target, patchObject(context, { ...at, patch, options }), 200);
+}
+
+function writeRequestOf({ url, parsed, request }: ObjectRequest): WriteRequest {
+  const userAgent = request.headers.get("user-agent") ?? "";
+  return { query: url.searchParams, subresource: parsed.subresource, userAgent };
 }
 
 function asOperations(value: unknown): readonly unknown[] {

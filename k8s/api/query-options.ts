@@ -6,7 +6,7 @@ import { type LabelSelector, parseLabelSelector } from "./label-selector.ts";
 import type { ListQuery } from "./read-objects.ts";
 import { badRequest } from "./refusal.ts";
 import { isTrue } from "./request-path.ts";
-import type { WriteOptions } from "./write-context.ts";
+import { isDryDeletion } from "./write-query.ts";
 
 /** Where a watch starts and what it is told besides changes. */
 export interface WatchQuery {
@@ -56,19 +56,6 @@ export function watchQuery(query: URLSearchParams): WatchQuery {
   };
 }
 
-/** Options of a write. @throws KubeError 400. */
-export function writeOptions(query: URLSearchParams, subresource: string): WriteOptions {
-  const validation = query.get("fieldValidation") ?? "";
-  if (validation !== "" && validation !== "Strict" && validation !== "Warn" && validation !== "Ignore") {
-    throw badRequest(`fieldValidation must be Strict, Warn or Ignore: ${JSON.stringify(validation)}`);
-  }
-  return {
-    dryRun: isDryRun(query.getAll("dryRun")),
-    ...(validation === "" ? {} : { unknownFields: validation }),
-    ...(subresource === "status" ? { part: "status" } : {}),
-  };
-}
-
 /** Options of a deletion, from the query and the body, which may be a DeleteOptions. @throws KubeError 400. */
 export function deleteOptions(
   query: URLSearchParams,
@@ -81,9 +68,8 @@ export function deleteOptions(
   const policy = propagationPolicy(query, options);
   const uid = textOr(preconditions["uid"]);
   const resourceVersion = textOr(preconditions["resourceVersion"]);
-  const bodyDryRun = Array.isArray(options["dryRun"]) ? options["dryRun"].map(String) : [];
   return {
-    dryRun: isDryRun([...query.getAll("dryRun"), ...bodyDryRun]),
+    dryRun: isDryDeletion(query, options),
     ...(policy === undefined ? {} : { propagationPolicy: policy }),
     ...(uid === "" ? {} : { uid }),
     ...(resourceVersion === "" ? {} : { resourceVersion }),
@@ -112,10 +98,4 @@ function wholeNumber(query: URLSearchParams, name: string): number {
   if (text === "") return 0;
   if (!/^\d{1,15}$/.test(text)) throw badRequest(`${name} must be a whole number: ${JSON.stringify(text)}`);
   return Number(text);
-}
-
-function isDryRun(values: readonly string[]): boolean {
-  const wrong = values.find((value) => value !== "All" && value !== "");
-  if (wrong !== undefined) throw badRequest(`dryRun must be All: ${JSON.stringify(wrong)}`);
-  return values.includes("All");
 }

@@ -26,17 +26,23 @@ export async function readBody(request: Request): Promise<unknown> {
  */
 export async function readPatch(
   request: Request,
-): Promise<{ readonly kind: "json" | "merge" | "strategic"; readonly value: unknown }> {
+): Promise<{ readonly kind: PatchKind; readonly value: unknown }> {
   const type = mediaType(request);
-  const kind = patchKinds[type];
+  const kind = Object.hasOwn(patchKinds, type) ? patchKinds[type] : undefined;
   if (kind === undefined) throw unsupportedMediaType(type, Object.keys(patchKinds));
-  return { kind, value: parseBody(await readText(request), readJson) };
+  const reader = type.endsWith("yaml") ? await readerOf("application/yaml") : readJson;
+  return { kind, value: parseBody(await readText(request), reader) };
 }
 
-const patchKinds: Readonly<Record<string, "json" | "merge" | "strategic">> = {
+/** What a patch says: operations, what to merge, or how the object is to be. */
+type PatchKind = "json" | "merge" | "strategic" | "apply";
+
+const patchKinds: Readonly<Record<string, PatchKind>> = {
   "application/json-patch+json": "json",
   "application/merge-patch+json": "merge",
   "application/strategic-merge-patch+json": "strategic",
+  "application/apply-patch+yaml": "apply",
+  "application/apply-patch+json": "apply",
 };
 
 function mediaType(request: Request): string {

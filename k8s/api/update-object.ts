@@ -1,5 +1,7 @@
 /** Changing an object, or its status: against the version the client saw, with what only the system may set left alone. */
 import { apiVersionOf } from "#host/kube/object.ts";
+import type { Managers } from "./apply/managers.ts";
+import { keepTimes, recordUpdate, setManagers } from "./apply/record-writer.ts";
 import { isJsonObject, jsonEqual, type JsonObject } from "./json.ts";
 import { findVersion } from "./kind.ts";
 import { keepSystemFields, lateFinalizerFaults, metadataFaults } from "./metadata.ts";
@@ -26,6 +28,8 @@ export interface UpdateRequest {
   /** Whether the new object must name the version it replaces, where its kind asks for it. */
   readonly replaces: boolean;
   readonly options: WriteOptions;
+  /** Owners of the changed object, where they are known already; asked for once `change` was called. */
+  readonly managers?: () => Managers;
 }
 
 /**
@@ -47,16 +51,35 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   seen.apiVersion = apiVersionOf({ group: kind.group, version: target.version });
   const incoming = asObjectOf(target, request.change(seen));
   checkSameObject(request, incoming, old);
-  const next = options.part === "status" ? withStatus(old, incoming) : withoutStatus(request, incoming, old);
+  const { managedFields } = incoming.metadata;
+  const isStatus = options.subresource === "status";
+  const next = isStatus ? withStatus(request, incoming, old) : withoutStatus(request, incoming, old);
   const warnings = check(request, next, old);
+  kind.rules.onRead?.(next);
+  setOwners(context, request, { old, next, asked: managedFields });
   refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
   next.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   if (kind.countsGeneration && !jsonEqual(wishOf(next), wishOf(old))) {
     next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
-  if (isReleased(target, next)) tx.remove(kind, next);
-  else if (!jsonEqual(next, old)) tx.put(kind, next, old);
+  store(tx, target, next, old);
   return { object: next, warnings: [...warnings, ...(kind.rules.warnings?.(next) ?? [])] };
+}
+
+function setOwners(
+  context: WriteContext,
+  request: UpdateRequest,
+  change: { readonly old: WorkingObject; readonly next: WorkingObject; readonly asked: unknown },
+): void {
+  const { target, options, managers } = request;
+  if (managers !== undefined) setManagers(change.next, managers());
+  else recordUpdate({ target, options, nowMs: context.nowMs() }, change, change.asked);
+}
+
+function store(...[tx, target, next, old]: [Transaction, Target, WorkingObject, WorkingObject]): void {
+  keepTimes(next, old);
+  if (isReleased(target, next)) tx.remove(target.kind, next);
+  else if (!jsonEqual(next, old)) tx.put(target.kind, next, old);
 }
 
 /** Whether an object whose deletion was asked for is held by nothing any more. */
@@ -86,6 +109,8 @@ function checkSameObject(request: UpdateRequest, incoming: WorkingObject, old: W
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${request.name})`);
   }
   if (uid !== undefined && uid !== old.metadata.uid) {
+    if (!request.replaces)
+      throw invalid(kind, request.name, [invalidValue("metadata.uid", uid, "field is immutable")]);
     const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
     throw conflict(kind, request.name, why);
   }
@@ -97,9 +122,14 @@ function checkSameObject(request: UpdateRequest, incoming: WorkingObject, old: W
   if (resourceVersion !== old.metadata.resourceVersion) throw conflict(kind, request.name, modifiedMeanwhile);
 }
 
-function withStatus(old: WorkingObject, incoming: WorkingObject): WorkingObject {
+/** A status belongs to the object's metadata for the built-in kinds; a defined kind's status comes alone. */
+function withStatus(request: UpdateRequest, incoming: WorkingObject, old: WorkingObject): WorkingObject {
   const next: WorkingObject = { ...structuredClone(old), apiVersion: incoming.apiVersion };
   setStatus(next, incoming["status"]);
+  if (request.target.kind.isCustom) return next;
+  const { ownerReferences: _owners, ...metadata } = withKeptFields(incoming, old);
+  const { ownerReferences } = old.metadata;
+  next.metadata = { ...metadata, ...(ownerReferences === undefined ? {} : { ownerReferences }) };
   return next;
 }
 

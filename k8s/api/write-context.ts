@@ -26,8 +26,10 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
   /** What becomes of unknown fields; the kind says when absent. */
   readonly unknownFields?: "Strict" | "Warn" | "Ignore";
-  /** Which part of the object is written. Default all but the status. */
-  readonly part?: "status";
+  /** Which part of the object is written, and how. Default all but the status. */
+  readonly subresource?: "status" | "scale";
+  /** Whose the written fields are, for `metadata.managedFields`; absent: nobody's. */
+  readonly manager?: string;
 }
 
 /** What was written, and what the client should know about it. */

@@ -29,6 +29,8 @@ export interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
   readonly finalizers?: readonly string[];
+  /** Who owns which fields. */
+  readonly managedFields?: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** Metadata of a stored object of a namespace. */

@@ -80,7 +80,6 @@ describe("create", () => {
       400,
       "BadRequest",
     ],
-    ["a resourceVersion", { metadata: { name: "rv", resourceVersion: "1" } }, 400, "BadRequest"],
     ["a bad label", configMap("x", { metadata: { name: "x", labels: { a: "b c" } } }), 422, "Invalid"],
     ["broken JSON", "{", 400, "BadRequest"],
   ];
@@ -93,6 +92,18 @@ describe("create", () => {
       status: "Failure",
       code: status,
       reason,
+    });
+  });
+
+  test("refuses a resourceVersion, as Kubernetes does, without a reason", async () => {
+    const answer = await api.ask("POST", maps, { metadata: { name: "rv", resourceVersion: "1" } });
+    expect(answer.body as unknown).toEqual({
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: {},
+      status: "Failure",
+      message: "resourceVersion should not be set on objects to be created",
+      code: 500,
     });
   });
 
@@ -257,7 +268,8 @@ describe("update and patch", () => {
       { metadata: { uid: "00000000-0000-4000-8000-000000000000" } },
       merge,
     );
-    expect(other.status).toBe(409);
+    expect(other.status).toBe(422);
+    expect(other.body["message"] as unknown).toContain("metadata.uid: Invalid value");
   });
 
   test("a merge patch sets and removes", async () => {
