@@ -108,7 +108,6 @@ export const exclusions: readonly Exclusion[] = [
     test: "tests/e2e/functions.test.ts",
     files: [
       "k8s/control-plane/app.ts",
-      "k8s/control-plane/authenticate.ts",
       "k8s/control-plane/authority/release-key.ts",
       "k8s/control-plane/bundles/serve-bundles.ts",
       "k8s/control-plane/controllers/controller.ts",
