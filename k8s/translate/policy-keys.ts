@@ -3,6 +3,9 @@ import type { AuthorizationPolicyObject } from "../model/authorization-policy.ts
 import type { MeshSettings } from "./mesh-objects.ts";
 import { hasSelector, targetRefsOf } from "./translate-policy.ts";
 
+/** Where policies without selector hold everywhere. */
+export type RootSettings = Pick<MeshSettings, "rootNamespace">;
+
 /** A workload as policies select it. */
 export interface PolicySubject {
   readonly namespace: string;
@@ -23,7 +26,7 @@ export interface PolicyTarget {
 export function keysForWorkload(
   policies: readonly AuthorizationPolicyObject[],
   subject: PolicySubject,
-  settings: MeshSettings,
+  settings: RootSettings,
 ): readonly string[] {
   return keysOf(policies.filter((policy) => appliesTo(policy, subject, settings)));
 }
@@ -32,7 +35,7 @@ export function keysForWorkload(
 export function selectorKeysForWorkload(
   policies: readonly AuthorizationPolicyObject[],
   subject: PolicySubject,
-  settings: MeshSettings,
+  settings: RootSettings,
 ): readonly string[] {
   return keysOf(policies.filter((policy) => hasSelector(policy) && appliesTo(policy, subject, settings)));
 }
@@ -60,7 +63,7 @@ function isNamed(target: PolicyTarget, kind: string, name: string): boolean {
 function appliesTo(
   policy: AuthorizationPolicyObject,
   subject: PolicySubject,
-  settings: MeshSettings,
+  settings: RootSettings,
 ): boolean {
   if (targetRefsOf(policy).length > 0) return false;
   const { namespace } = policy.metadata;

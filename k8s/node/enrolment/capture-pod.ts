@@ -6,7 +6,6 @@
  * Out of: [standing still: hold what is captured, let go what leaves] → program gone → once the held ones have ended, the rest.
  */
 import { thaw, whileFrozen } from "#host/linux/freezer.ts";
-import type { CapturedPod } from "#host/linux/pod-lookup.ts";
 import {
   bringTo,
   changeRouting,
@@ -24,7 +23,7 @@ import {
   type HeldWay,
 } from "./held-connections.ts";
 import type { PodLink } from "./pod-link.ts";
-import type { CaptureStage } from "./pod-routing.ts";
+import type { CaptureStage, RoutedPod } from "./pod-routing.ts";
 import type { PodSandbox } from "./pod-sandbox.ts";
 
 /** What capturing needs. */
@@ -36,7 +35,7 @@ export interface CaptureOptions extends HoldOptions {
 /** A Pod with how it is captured. */
 export interface CaptureTarget {
   readonly sandbox: PodSandbox;
-  readonly pod: CapturedPod;
+  readonly pod: RoutedPod;
   readonly link: PodLink;
 }
 
@@ -75,7 +74,7 @@ export function endCapture(options: CaptureOptions, target: CaptureTarget): numb
 
 /** Looks after a Pod that left: once its captured connections have ended, its namespace is as it was before. @returns how many are left */
 export function settleAfterCapture(options: CaptureOptions, { sandbox, pod }: CaptureTarget): number {
-  const left = tidyConnections(options.libc, sandbox);
+  const left = tidyConnections(options.libc, sandbox).looped;
   if (left === 0) bringTo(options.libc, sandbox.network.fd, "plain", pod);
   return left;
 }
@@ -89,6 +88,11 @@ export function mendCapture(options: CaptureOptions, { sandbox, pod, link }: Cap
   }
   if (!link.hasListeners(pod)) faults.push("listeners");
   return faults;
+}
+
+/** Whether connections from before the capture are still open. */
+export function keepsConnections({ libc }: CaptureOptions, { sandbox }: CaptureTarget): boolean {
+  return tidyConnections(libc, sandbox).kept > 0;
 }
 
 /** How far a Pod's namespace is. */

@@ -1,7 +1,6 @@
 /** Brings a Pod's network namespace to a stage of its capture, and tells what of it is not as it should be. Knows no ztunnel and no API. */
 import type { Libc } from "#host/linux/libc.ts";
 import { openNetlink } from "#host/linux/netlink.ts";
-import type { CapturedPod } from "#host/linux/pod-lookup.ts";
 import { listRoutes, listRules } from "#host/linux/route-lists.ts";
 import { addRoute, changeRules, deleteRoute, type Route, type Rule } from "#host/linux/routes.ts";
 import { readSettings, writeSettings } from "#host/linux/sysctls.ts";
@@ -12,6 +11,7 @@ import {
   isFlowRule,
   type NamespaceFacts,
   ownTable,
+  type RoutedPod,
   routeKey,
   routingFor,
   ruleKey,
@@ -33,7 +33,7 @@ export function bringTo(
   libc: Libc,
   namespaceFd: number,
   stage: CaptureStage,
-  pod: CapturedPod,
+  pod: RoutedPod,
 ): readonly RoutingFault[] {
   const change = planChange(libc, namespaceFd, stage, pod);
   changeSettings(libc, namespaceFd, change);
@@ -46,7 +46,7 @@ export function planChange(
   libc: Libc,
   namespaceFd: number,
   stage: CaptureStage,
-  pod: CapturedPod,
+  pod: RoutedPod,
 ): RoutingChange {
   using netlink = openNetlink(libc, namespaceFd);
   const wanted = routingFor(stage, pod, readFacts(libc, namespaceFd));

@@ -54,22 +54,35 @@ export function holdConnections(options: HoldOptions, pod: PodSandbox, way: Held
   changeRules(netlink, { added: wanted.filter((rule) => !present.has(ruleKey(rule))), removed: [] });
 }
 
-/** Removes the rules of connections that have ended. @returns how many connections still go through ztunnel */
-export function tidyConnections(libc: Libc, pod: PodSandbox): number {
+/** How many connections of a Pod go on in either way. */
+export type HeldCounts = Readonly<Record<HeldWay, number>>;
+
+/** Removes the rules of connections that have ended. @returns what is left */
+export function tidyConnections(libc: Libc, pod: PodSandbox): HeldCounts {
   using sockets = openNetlink(libc, pod.network.fd, "sockets");
   using netlink = openNetlink(libc, pod.network.fd);
-  const open = listConnections(sockets, () => true);
-  const alive = new Set(
-    open.flatMap((socket) => [ruleKey(flowRule("kept", socket)), ruleKey(flowRule("looped", socket))]),
-  );
   const flowRules = listRules(netlink, 4).filter(isFlowRule);
+  const ruleKeys = new Set(flowRules.map(ruleKey));
+  const alive = new Set<string>();
+  const counts = { kept: 0, looped: 0 };
+  for (const socket of listConnections(sockets, () => true)) {
+    const way = wayOf(socket, ruleKeys);
+    if (way === undefined || !isOutside(socket, pod)) continue;
+    counts[way]++;
+    alive.add(ruleKey(flowRule(way, socket)));
+  }
   changeRules(netlink, { added: [], removed: flowRules.filter((rule) => !alive.has(ruleKey(rule))) });
-  const byRule = new Set(flowRules.map(ruleKey));
-  return open.filter(
-    (socket) =>
-      isOutside(socket, pod) &&
-      (isMarked(socket, "looped") || byRule.has(ruleKey(flowRule("looped", socket)))),
-  ).length;
+  return counts;
+}
+
+/** The way that a connection is held in, by a rule of its own or by its mark. */
+function wayOf(socket: ListedSocket, ruleKeys: ReadonlySet<string>): HeldWay | undefined {
+  const ways = ["kept", "looped"] as const;
+  return ways.find(
+    (way) =>
+      (socket.mark & podMarkMask) === podMarks[way] ||
+      (ruleKeys.size > 0 && ruleKeys.has(ruleKey(flowRule(way, socket)))),
+  );
 }
 
 function mark(
@@ -89,10 +102,6 @@ function listUnmarked(libc: Libc, pod: PodSandbox): ListedSocket[] {
   using sockets = openNetlink(libc, pod.network.fd, "sockets");
   const unmarked = listConnections(sockets, (value) => (value & podMarkMask) === 0);
   return unmarked.filter((socket) => isOutside(socket, pod));
-}
-
-function isMarked(socket: ListedSocket, way: HeldWay): boolean {
-  return (socket.mark & podMarkMask) === podMarks[way];
 }
 
 /** Whether a connection's other end is anywhere but in the Pod; IPv6 is not held, since it is closed. */

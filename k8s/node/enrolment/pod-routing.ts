@@ -25,6 +25,12 @@ export interface PodRouting {
   readonly settings: ReadonlyMap<string, string>;
 }
 
+/** A Pod with what of its past its routing must serve. */
+export interface RoutedPod extends CapturedPod {
+  /** Whether connections from before its capture may be open. */
+  readonly keepsConnections: boolean;
+}
+
 /** Everything is delivered here, where the capture program decides. */
 export const captureTable = 100;
 /** The Pod's own address by way of loopback, so that the program can tell the Pod's own connections from arrivals. */
@@ -57,7 +63,7 @@ export interface NamespaceFacts {
 }
 
 /** The routing of a stage. */
-export function routingFor(stage: CaptureStage, pod: CapturedPod, facts: NamespaceFacts): PodRouting {
+export function routingFor(stage: CaptureStage, pod: RoutedPod, facts: NamespaceFacts): PodRouting {
   const { hasIpv6 } = facts;
   const rules4 = { plain: plainRules, ready: readyRules, capturing: capturingRules }[stage](pod);
   return {
@@ -123,15 +129,16 @@ function plainRules(): Rule[] {
   ];
 }
 
-function readyRules({ address }: CapturedPod): Rule[] {
+function readyRules({ address }: RoutedPod): Rule[] {
   return [
     ...ownRules(address),
+    marked(order.direct, podMarks.kept, mainTable),
     { family: 4, priority: order.kernelMain, table: mainTable },
     { family: 4, priority: order.kernelDefault, table: defaultTable },
   ];
 }
 
-function capturingRules({ address, nameserver, capturesDns }: CapturedPod): Rule[] {
+function capturingRules({ address, nameserver, capturesDns, keepsConnections }: RoutedPod): Rule[] {
   const names: Rule = {
     family: 4,
     priority: order.names,
@@ -142,6 +149,7 @@ function capturingRules({ address, nameserver, capturesDns }: CapturedPod): Rule
   };
   return [
     ...ownRules(address),
+    ...(keepsConnections ? [marked(order.direct, podMarks.kept, mainTable)] : []),
     { family: 4, priority: order.captured, table: captureTable, protocol: "tcp" },
     ...(capturesDns ? [names] : []),
     { family: 4, priority: order.rest, table: mainTable, protocol: "tcp", isInverted: true },
@@ -154,7 +162,6 @@ function ownRules(address: IpAddress): Rule[] {
     { family: 4, priority: order.own, table: ownTable, inputLink: "lo", destination: whole(address) },
     { family: 4, priority: order.local, table: localTable },
     marked(order.direct, podMarks.proxy, mainTable),
-    marked(order.direct, podMarks.kept, mainTable),
     marked(order.looped, podMarks.looped, captureTable),
   ];
 }
