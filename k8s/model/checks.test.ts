@@ -11,6 +11,7 @@ import { lambientChecks } from "./checks.ts";
 import { lambientDefinitions } from "./definitions.ts";
 import { gatewayClassResource } from "./gateway.ts";
 import { httpRouteResource } from "./http-route.ts";
+import { peerAuthenticationResource } from "./peer-authentication.ts";
 
 const api = openApi({
   dataFile: ":memory:",
@@ -194,4 +195,27 @@ test("a Gateway and its class keep fields that we do not read", async () => {
     controllerName: "a/b",
     more: 1,
   });
+});
+
+test.each([
+  [{ mtls: { mode: "MAYBE" } }, ["spec.mtls.mode"]],
+  [{ portLevelMtls: { 80: { mode: "STRICT" } } }, ["spec.portLevelMtls"]],
+  [
+    { selector: { matchLabels: { app: "web" } }, portLevelMtls: { http: { mode: "STRICT" } } },
+    ["spec.portLevelMtls"],
+  ],
+  [{ selector: { matchLabels: { app: "web" } }, portLevelMtls: {} }, ["spec.portLevelMtls"]],
+])("a PeerAuthentication with %j is refused", async (spec, want) => {
+  expect(await create(peerAuthenticationResource, spec)).toEqual(want);
+});
+
+test("a PeerAuthentication as Istio's users write it is taken as it is", async () => {
+  const selector = { matchLabels: { app: "web" } };
+  for (const spec of [
+    { mtls: { mode: "STRICT" } },
+    { selector, mtls: { mode: "STRICT" }, portLevelMtls: { 8080: { mode: "DISABLE" } } },
+    {},
+  ]) {
+    expect(await create(peerAuthenticationResource, spec)).toEqual(spec);
+  }
 });

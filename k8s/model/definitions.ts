@@ -5,6 +5,7 @@ import type { DefinitionObject } from "./definition.ts";
 import { functionDefinition } from "./function.ts";
 import { gatewayClassDefinition, gatewayDefinition } from "./gateway.ts";
 import { httpRouteDefinition } from "./http-route.ts";
+import { peerAuthenticationDefinition } from "./peer-authentication.ts";
 import { revisionDefinition } from "./revision.ts";
 
 /** See the file's opening. */
@@ -12,6 +13,7 @@ export const lambientDefinitions: readonly Draft<DefinitionObject>[] = [
   functionDefinition,
   revisionDefinition,
   authorizationPolicyDefinition,
+  peerAuthenticationDefinition,
   gatewayClassDefinition,
   gatewayDefinition,
   httpRouteDefinition,

@@ -4,6 +4,7 @@ import type { MeshObjects } from "../translate/mesh-objects.ts";
 import type { Action } from "./action.ts";
 import { reconcileFunctions } from "./reconcile-functions.ts";
 import { reconcileGateways } from "./reconcile-gateways.ts";
+import { reconcilePeerAuthentications } from "./reconcile-peer-authentications.ts";
 import { reconcilePolicies } from "./reconcile-policies.ts";
 import { reconcileRevisions, type Verify } from "./reconcile-revisions.ts";
 import { reconcileRoutes } from "./reconcile-routes.ts";
@@ -17,5 +18,6 @@ export function reconcileMesh(objects: MeshObjects, verify: Verify, now: string)
     ...reconcileRevisions(index, verify, now),
     ...reconcileRoutes(index, now),
     ...reconcilePolicies(index, now),
+    ...reconcilePeerAuthentications(index, now),
   ];
 }

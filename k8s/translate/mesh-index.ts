@@ -4,7 +4,14 @@ import { formatSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { FunctionObject, GatewayObject, RevisionObject } from "#host/kube/known-resources.ts";
 import type { NamespaceObject, ServiceObject } from "../model/core-objects.ts";
 import { decideTraffic, type FunctionTraffic } from "./function-traffic.ts";
-import { type MeshObjects, type MeshSettings, useWaypointLabel, waypointClass } from "./mesh-objects.ts";
+import {
+  type MeshObjects,
+  type MeshSettings,
+  useWaypointLabel,
+  useWaypointNamespaceLabel,
+  waypointClass,
+  waypointForLabel,
+} from "./mesh-objects.ts";
 import { currentRevision } from "./revision-name.ts";
 
 /** A waypoint that can be reached. */
@@ -13,6 +20,8 @@ export interface WaypointPlace {
   readonly name: string;
   readonly address: IpAddress;
   readonly identity: SpiffeId;
+  /** Not one for workloads only. */
+  readonly servesServices: boolean;
 }
 
 /** Look-ups; all keys are `<namespace>/<name>`. */
@@ -67,12 +76,18 @@ export function hostnameOf(service: ServiceObject, settings: MeshSettings): stri
   return `${service.metadata.name}.${service.metadata.namespace}.svc.${settings.clusterDomain}`;
 }
 
-/** The waypoint a Service stands behind: its own label, else its namespace's; one that is not there yet is none. */
+/**
+ * The waypoint a Service stands behind: its own label counts before its namespace's, also where it names one that is
+ * not there, which then is none.
+ */
 export function waypointOfService(index: MeshIndex, service: ServiceObject): WaypointPlace | undefined {
-  const { namespace, labels } = service.metadata;
-  const name =
-    labels?.[useWaypointLabel] ?? index.namespaces.get(namespace)?.metadata.labels?.[useWaypointLabel];
-  return name === undefined || name === "none" ? undefined : index.waypoints.get(`${namespace}/${name}`);
+  const { namespace, labels = {} } = service.metadata;
+  const ofNamespace = index.namespaces.get(namespace)?.metadata.labels ?? {};
+  const chosen = labels[useWaypointLabel] === undefined ? ofNamespace : labels;
+  // `none` is a name that no waypoint can have; a waypoint of another namespace is none that is here.
+  const { [useWaypointLabel]: name = "none", [useWaypointNamespaceLabel]: home = namespace } = chosen;
+  const place = index.waypoints.get(`${home}/${name}`);
+  return place?.servesServices === true ? place : undefined;
 }
 
 /** The identity of a service account. */
@@ -89,7 +104,15 @@ function waypointsByKey({ gateways, settings }: MeshObjects): Map<string, Waypoi
       return [
         [
           `${namespace}/${name}`,
-          { namespace, name, address, identity: identityFor(settings, namespace, name) },
+          {
+            namespace,
+            name,
+            address,
+            identity: identityFor(settings, namespace, name),
+            servesServices: ["service", "all"].includes(
+              gateway.metadata.labels?.[waypointForLabel] ?? "service",
+            ),
+          },
         ],
       ];
     }),

@@ -3,6 +3,8 @@ import type { FunctionObject, GatewayObject, RevisionObject } from "#host/kube/k
 import type { AuthorizationPolicyObject } from "../model/authorization-policy.ts";
 import type { NamespaceObject, ServiceAccountObject, ServiceObject } from "../model/core-objects.ts";
 import type { HttpRouteObject } from "../model/http-route.ts";
+import type { PeerAuthenticationObject } from "../model/peer-authentication.ts";
+import type { PodObject } from "../model/pod.ts";
 
 /** A running instance, as the node runtime tells of it. */
 export interface InstanceObject {
@@ -42,6 +44,8 @@ export interface MeshObjects {
   readonly gateways: readonly GatewayObject[];
   readonly routes: readonly HttpRouteObject[];
   readonly policies: readonly AuthorizationPolicyObject[];
+  readonly peerAuthentications: readonly PeerAuthenticationObject[];
+  readonly pods: readonly PodObject[];
   readonly instances: readonly InstanceObject[];
 }
 
@@ -49,6 +53,12 @@ export interface MeshObjects {
 export const waypointClass = "lambient-waypoint";
 /** Names the waypoint that a Service or a namespace's Services stand behind; `none` opts out. */
 export const useWaypointLabel = "istio.io/use-waypoint";
+/** The namespace of that waypoint; waypoints of other namespaces are not served here. */
+export const useWaypointNamespaceLabel = "istio.io/use-waypoint-namespace";
+/** On a Gateway: whether it serves services, workloads, both or none. */
+export const waypointForLabel = "istio.io/waypoint-for";
+/** On a Pod, written by the node: whether its connections are captured. */
+export const redirectionAnnotation = "ambient.istio.io/redirection";
 /** On objects made for a Function: its name. */
 export const functionLabel = "lambient.dev/function";
 /** On revisions' workloads: the revision's object name. */

@@ -1,6 +1,9 @@
 /** Which policies hold for a workload, and which a waypoint enforces for a service. */
 import type { AuthorizationPolicyObject } from "../model/authorization-policy.ts";
+import type { PeerAuthenticationObject } from "../model/peer-authentication.ts";
 import type { MeshSettings } from "./mesh-objects.ts";
+import { sortPeerAuthentications } from "./resolve-peer-authentication.ts";
+import { peerKeysFor } from "./translate-peer-authentication.ts";
 import { hasSelector, targetRefsOf } from "./translate-policy.ts";
 
 /** Where policies without selector hold everywhere. */
@@ -38,6 +41,25 @@ export function selectorKeysForWorkload(
   settings: RootSettings,
 ): readonly string[] {
   return keysOf(policies.filter((policy) => hasSelector(policy) && appliesTo(policy, subject, settings)));
+}
+
+/** What a Pod's policies are decided from. */
+export interface PodPolicies {
+  readonly policies: readonly AuthorizationPolicyObject[];
+  readonly peerAuthentications: readonly PeerAuthenticationObject[];
+  readonly settings: Pick<MeshSettings, "rootNamespace">;
+}
+
+/**
+ * Keys of every policy that ztunnel evaluates for a Pod, those that PeerAuthentications come to included: what the node
+ * tells it when it takes the Pod into the mesh.
+ */
+export function keysForPod(
+  { policies, peerAuthentications, settings }: PodPolicies,
+  subject: PolicySubject,
+): readonly string[] {
+  const rules = sortPeerAuthentications(peerAuthentications, subject.namespace, settings.rootNamespace);
+  return [...keysForWorkload(policies, subject, settings), ...peerKeysFor(rules, subject)].sort();
 }
 
 /** Keys of the policies that are attached to a service or to its waypoint. */

@@ -1,4 +1,4 @@
-/** A mesh by namespace: nothing that is translated of one namespace depends on another, but for the root's policies. */
+/** A mesh by namespace: nothing that is translated of one namespace depends on another, but for the root's policies of both kinds. */
 import type { MeshObjects } from "./mesh-objects.ts";
 
 type Lists = Omit<MeshObjects, "settings">;
@@ -12,8 +12,12 @@ const kinds: readonly (keyof Lists)[] = [
   "gateways",
   "routes",
   "policies",
+  "peerAuthentications",
+  "pods",
   "instances",
 ];
+/** Of those, what more than Pods' own records depends on. */
+const kindsButPods = kinds.filter((kind) => kind !== "pods");
 
 /** The parts by namespace, each with its own objects and the root namespace's policies. */
 export function splitByNamespace(objects: MeshObjects): ReadonlyMap<string, MeshObjects> {
@@ -26,23 +30,29 @@ export function splitByNamespace(objects: MeshObjects): ReadonlyMap<string, Mesh
   for (const kind of kinds)
     for (const object of objects[kind]) partOf(namespaceOf(object))[kind].push(object);
   const { settings } = objects;
-  const rootPolicies = parts.get(settings.rootNamespace)?.policies ?? [];
+  const root = parts.get(settings.rootNamespace) ?? emptyLists();
   return new Map(
     [...parts].map(([namespace, lists]) => {
-      const policies =
-        namespace === settings.rootNamespace ? lists.policies : [...lists.policies, ...rootPolicies];
+      const isRoot = namespace === settings.rootNamespace;
+      const withRoots = (kind: "policies" | "peerAuthentications"): unknown[] =>
+        isRoot ? lists[kind] : [...lists[kind], ...root[kind]];
+      const shared = {
+        policies: withRoots("policies"),
+        peerAuthentications: withRoots("peerAuthentications"),
+      };
       // Sound: each list holds objects of its kind's list only.
-      return [namespace, { ...(lists as unknown as Lists), settings, policies } as MeshObjects];
+      return [namespace, { ...(lists as unknown as Lists), settings, ...shared } as MeshObjects];
     }),
   );
 }
 
-/** Whether two parts hold the very same objects: watched objects are never changed in place. */
-export function holdsSame(a: MeshObjects, b: MeshObjects): boolean {
-  return a.settings === b.settings && kinds.every((kind) => isSameList(a[kind], b[kind]));
+/** Whether two parts hold the very same objects, Pods aside: watched objects are never changed in place. */
+export function holdsSameButPods(a: MeshObjects, b: MeshObjects): boolean {
+  return a.settings === b.settings && kindsButPods.every((kind) => isSameList(a[kind], b[kind]));
 }
 
-function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+/** Whether two lists hold the very same objects in the same order. */
+export function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((object, index) => object === b[index]);
 }
 
@@ -61,6 +71,8 @@ function emptyLists(): Record<keyof Lists, unknown[]> {
     gateways: [],
     routes: [],
     policies: [],
+    peerAuthentications: [],
+    pods: [],
     instances: [],
   };
 }

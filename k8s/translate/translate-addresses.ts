@@ -24,11 +24,10 @@ import {
 } from "./mesh-index.ts";
 import type { ServiceObject } from "../model/core-objects.ts";
 import { functionLabel, type InstanceObject, type MeshSettings, tunnelPort } from "./mesh-objects.ts";
+import { balancingOf } from "./load-balancing.ts";
 import { selectorKeysForWorkload } from "./policy-keys.ts";
+import { appProtocolOf, clusterId, isTcp } from "./service-ports.ts";
 import { revisionLabels } from "./translate-templates.ts";
-
-/** Istio's name of the one cluster there is. */
-const clusterId = "Kubernetes";
 
 /** Every service and workload but the mesh's own. */
 export function translateAddresses(index: MeshIndex): Map<string, Address> {
@@ -54,15 +53,16 @@ function gatewayAddress(waypoint: WaypointPlace): GatewayAddress {
 
 /** A Service's ports as both services and workloads carry them. */
 function portsOf(service: ServiceObject): Port[] {
-  return (service.spec.ports ?? [])
-    .filter(({ protocol }) => protocol === undefined || protocol === "TCP")
-    .map(({ port, targetPort, appProtocol, name }) =>
-      create(PortSchema, {
-        servicePort: port,
-        targetPort: typeof targetPort === "number" ? targetPort : targetPort === undefined ? port : 0,
-        appProtocol: appProtocol ?? name?.split("-")[0] ?? "",
-      }),
-    );
+  return (service.spec.ports ?? []).filter(isTcp).map((each) => {
+    const { port, targetPort = port } = each;
+    const appProtocol = appProtocolOf(each);
+    // A name means another port at each Pod, which each Pod's record tells.
+    return create(PortSchema, {
+      servicePort: port,
+      targetPort: typeof targetPort === "number" ? targetPort : 0,
+      appProtocol,
+    });
+  });
 }
 
 function translateService(
@@ -77,6 +77,7 @@ function translateService(
     hostname: hostnameOf(service, index.settings),
     addresses: address === undefined ? [] : [{ network: "", address: ipBytes(address) }],
     ports: portsOf(service),
+    ...balancingOf(service),
     ...(waypoint === undefined ? {} : { waypoint: gatewayAddress(waypoint) }),
   });
 }

@@ -5,6 +5,8 @@ import type { RevisionTemplate, RoutedService, Waypoint } from "#core/proto/lamb
 import { indexMesh } from "./mesh-index.ts";
 import type { MeshObjects, MeshSettings } from "./mesh-objects.ts";
 import { translateAddresses, translateOwnWorkloads } from "./translate-addresses.ts";
+import { sortPeerAuthentications } from "./resolve-peer-authentication.ts";
+import { strictKey, strictPolicy, translatePeerAuthentications } from "./translate-peer-authentication.ts";
 import { translatePolicy } from "./translate-policy.ts";
 import { translateTemplates } from "./translate-templates.ts";
 import { translateEdge, translateEdgeServices, translateWaypoints } from "./translate-waypoints.ts";
@@ -34,26 +36,34 @@ export function translateNamespace(namespace: string, objects: MeshObjects): Nam
   };
 }
 
-/** Translates what is the mesh's own: its workloads, and the edge over all namespaces' services. */
-export function translateOwn(settings: MeshSettings, edgeServices: readonly RoutedService[]): MeshResources {
+/**
+ * Translates what is the mesh's own: its workloads, and the edge over all namespaces' services.
+ * @param isStrictKnown whether there are PeerAuthentications, which may name the policy that denies plain connections
+ */
+export function translateOwn(
+  settings: MeshSettings,
+  edgeServices: readonly RoutedService[],
+  isStrictKnown: boolean,
+): MeshResources {
+  const { rootNamespace } = settings;
   return {
     addresses: translateOwnWorkloads(settings),
-    policies: new Map(),
+    policies: new Map(isStrictKnown ? [[strictKey(rootNamespace), strictPolicy(rootNamespace)]] : []),
     templates: new Map(),
-    waypoints: new Map([[`${settings.rootNamespace}/edge`, translateEdge(settings, edgeServices)]]),
+    waypoints: new Map([[`${rootNamespace}/edge`, translateEdge(settings, edgeServices)]]),
   };
 }
 
 function translatePolicies(
   namespace: string,
-  { policies, settings }: MeshObjects,
+  { policies, peerAuthentications, settings }: MeshObjects,
 ): Map<string, Authorization> {
-  return new Map(
-    policies
-      .filter(({ metadata }) => metadata.namespace === namespace)
-      .flatMap((policy): [string, Authorization][] => {
-        const { key, message } = translatePolicy(policy, settings);
-        return message === undefined ? [] : [[key, message]];
-      }),
-  );
+  const rules = sortPeerAuthentications(peerAuthentications, namespace, settings.rootNamespace);
+  const translated = policies
+    .filter(({ metadata }) => metadata.namespace === namespace)
+    .flatMap((policy): [string, Authorization][] => {
+      const { key, message } = translatePolicy(policy, settings);
+      return message === undefined ? [] : [[key, message]];
+    });
+  return new Map([...translated, ...translatePeerAuthentications(rules, rules.selecting)]);
 }

@@ -5,6 +5,8 @@ import type { NamespacedMeta } from "#host/kube/object.ts";
 import type { AuthorizationPolicyObject } from "../../k8s/model/authorization-policy.ts";
 import type { NamespaceObject, ServiceObject } from "../../k8s/model/core-objects.ts";
 import type { HttpRouteObject } from "../../k8s/model/http-route.ts";
+import type { PeerAuthenticationObject } from "../../k8s/model/peer-authentication.ts";
+import type { PodObject, PodSpec, PodStatus } from "../../k8s/model/pod.ts";
 import {
   functionLabel,
   type MeshObjects,
@@ -115,6 +117,41 @@ export function plainService(name: string, address: string): ServiceObject {
   };
 }
 
+/** A Pod of `shop` that runs and is ready, of the service account `default`. */
+export function podObject(
+  name: string,
+  address: string | undefined,
+  more: {
+    readonly metadata?: Partial<NamespacedMeta>;
+    readonly spec?: Partial<PodSpec>;
+    readonly status?: PodStatus;
+  } = {},
+): PodObject {
+  const ready = { type: "Ready", status: "True" as const };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: meta("shop", name, more.metadata),
+    spec: { nodeName: "node-0", containers: [{ name: "main" }], ...more.spec },
+    status: {
+      phase: "Running",
+      conditions: [ready],
+      ...(address === undefined ? {} : { podIP: address, podIPs: [{ ip: address }] }),
+      ...more.status,
+    },
+  };
+}
+
+/** A PeerAuthentication of `shop`. */
+export function peerAuthenticationObject(
+  name: string,
+  spec: NonNullable<PeerAuthenticationObject["spec"]>,
+  more: Partial<NamespacedMeta> = {},
+): PeerAuthenticationObject {
+  const head = { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication" };
+  return { ...head, metadata: meta("shop", name, more), spec };
+}
+
 /** A waypoint's Gateway, with its address when it has one. */
 export function waypointObject(name: string, address: string | undefined): GatewayObject {
   return {
@@ -157,6 +194,8 @@ export function mesh(objects: Partial<MeshObjects>): MeshObjects {
     gateways: [],
     routes: [],
     policies: [],
+    peerAuthentications: [],
+    pods: [],
     instances: [],
     ...objects,
   };

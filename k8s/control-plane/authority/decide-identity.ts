@@ -9,6 +9,8 @@ export interface IdentityFacts {
   readonly rootNamespace: string;
   /** `<namespace>/<service account>` of every Function and of every Revision that is still there. */
   readonly functionAccounts: ReadonlySet<string>;
+  /** `<namespace>/<service account>` of every Pod that is bound to the node and has not ended. */
+  readonly podAccounts: ReadonlySet<string>;
   /** `<namespace>/<Gateway>` of every waypoint. */
   readonly waypointAccounts: ReadonlySet<string>;
 }
@@ -22,8 +24,13 @@ export function decideIdentity(program: string, identity: SpiffeId, facts: Ident
   }
   switch (program) {
     case "ztunnel":
-      if (account === `${facts.rootNamespace}/node` || facts.functionAccounts.has(account)) return ok(true);
-      return refuse(program, identity, `no Function in ${namespace} has service account ${serviceAccount}`);
+      if (account === `${facts.rootNamespace}/node`) return ok(true);
+      if (facts.functionAccounts.has(account) || facts.podAccounts.has(account)) return ok(true);
+      return refuse(
+        program,
+        identity,
+        `no Function and no Pod of the node in ${namespace} has service account ${serviceAccount}`,
+      );
     case "waypoint":
       if (facts.waypointAccounts.has(account)) return ok(true);
       return refuse(program, identity, `no waypoint in ${namespace} is named ${serviceAccount}`);

@@ -10,6 +10,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { verifyRelease } from "#core/release/release-signature.ts";
+import type { PodPhase } from "../../model/pod.ts";
 import { reconcileMesh } from "../../reconcile/reconcile-mesh.ts";
 import {
   type InstanceObject,
@@ -66,6 +67,7 @@ export function openController(options: ControllerOptions): Controller {
   const { clock, log, metrics, settings, releaseKey } = options;
   const translator = new MeshTranslator();
   let isPublished = false;
+  let isReconcilingWanted = true;
   const synced = Promise.withResolvers<void>();
 
   const now = (): string => new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, "Z");
@@ -78,9 +80,16 @@ export function openController(options: ControllerOptions): Controller {
     synced.resolve();
     metrics.translations.add();
     metrics.translationSeconds.add((clock.monotonicMs() - startedMs) / 1000);
+    if (!isReconcilingWanted) return;
+    isReconcilingWanted = false;
     // After the turn in which streams are written to: what proxies enforce goes before what objects need.
     setImmediate(() => reconcile.request());
   });
+  const changed = (kinds: ReadonlySet<string>): void => {
+    // Nothing of the mesh is made because of a Pod.
+    isReconcilingWanted ||= kinds.size > 1 || !kinds.has("Pod");
+    publish.request();
+  };
   const verify = rememberVerdicts((each) => verifyRelease(each, releaseKey.publicKey));
   const reconcile = makePaced(clock, () => {
     // It is asked for again once what proxies read is published: a status must not be ahead of it.
@@ -97,7 +106,7 @@ export function openController(options: ControllerOptions): Controller {
   });
   const watch = watchMesh({
     client: options.client,
-    onChange: () => publish.request(),
+    onChange: changed,
     onError: (kind, error) => log.warn("watch failed", { kind, error: errorText(error) }),
   });
   return {
@@ -107,7 +116,7 @@ export function openController(options: ControllerOptions): Controller {
     synced: synced.promise,
     facts: () => identityFacts(objects()),
     objects,
-    changed: () => publish.request(),
+    changed: () => changed(new Set()),
     nodeUp() {
       runner.retryChecks();
       reconcile.request();
@@ -132,8 +141,12 @@ function publishResources(
   resources.replace(WaypointSchema, waypoints);
 }
 
+function hasEnded(phase: PodPhase | undefined): boolean {
+  return phase === "Succeeded" || phase === "Failed";
+}
+
 /** Revisions that are still there may have instances, whatever their Function says by now. */
-function identityFacts({ settings, functions, revisions, gateways }: MeshObjects): IdentityFacts {
+function identityFacts({ settings, functions, revisions, gateways, pods }: MeshObjects): IdentityFacts {
   const ofFunctions = functions.map(
     ({ metadata, spec }) => `${metadata.namespace}/${spec.serviceAccountName ?? metadata.name}`,
   );
@@ -143,9 +156,13 @@ function identityFacts({ settings, functions, revisions, gateways }: MeshObjects
   const ofWaypoints = gateways
     .filter(({ spec }) => spec.gatewayClassName === waypointClass)
     .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const ofPods = pods
+    .filter(({ spec, status }) => spec.nodeName === settings.node && !hasEnded(status?.phase))
+    .map(({ metadata, spec }) => `${metadata.namespace}/${spec.serviceAccountName ?? "default"}`);
   return {
     trustDomain: settings.trustDomain,
     rootNamespace: settings.rootNamespace,
+    podAccounts: new Set(ofPods),
     functionAccounts: new Set([...ofFunctions, ...ofRevisions]),
     waypointAccounts: new Set(ofWaypoints),
   };

@@ -22,6 +22,11 @@ import {
   serviceResource,
 } from "../../model/core-objects.ts";
 import { type HttpRouteObject, httpRouteResource } from "../../model/http-route.ts";
+import {
+  type PeerAuthenticationObject,
+  peerAuthenticationResource,
+} from "../../model/peer-authentication.ts";
+import { type PodObject, podResource } from "../../model/pod.ts";
 import type { MeshObjects } from "../../translate/mesh-objects.ts";
 
 /** Everything but what is not in the API. */
@@ -29,7 +34,7 @@ export type WatchedObjects = Omit<MeshObjects, "settings" | "instances">;
 
 /** A watch over all kinds of the mesh. */
 export interface MeshWatch {
-  /** A fresh value at each call. */
+  /** Lists of kinds that did not change are the same ones as before. */
   objects(): WatchedObjects;
   /** Whether everything that existed at the start is here. */
   readonly isSynced: boolean;
@@ -39,8 +44,8 @@ export interface MeshWatch {
 /** What is told of a watch. */
 export interface MeshWatchOptions {
   readonly client: KubeClient;
-  /** After changes, in the same turn of the event loop, once everything is synced. */
-  readonly onChange: () => void;
+  /** After changes, in the same turn of the event loop, once everything is synced; with the kinds that changed. */
+  readonly onChange: (kinds: ReadonlySet<string>) => void;
   readonly onError: (kind: string, error: unknown) => void;
 }
 
@@ -48,19 +53,24 @@ export interface MeshWatchOptions {
 export function watchMesh(options: MeshWatchOptions): MeshWatch {
   const stop = new AbortController();
   const unsynced = new Set<string>();
+  let untold = new Set<string>();
   let isTelling = false;
 
-  const changed = (): void => {
+  const changed = (kind: string): void => {
+    untold.add(kind);
     if (isTelling || unsynced.size > 0 || stop.signal.aborted) return;
     isTelling = true;
     queueMicrotask(() => {
       isTelling = false;
-      if (!stop.signal.aborted) options.onChange();
+      const kinds = untold;
+      untold = new Set();
+      if (!stop.signal.aborted) options.onChange(kinds);
     });
   };
 
-  function follow<Kind extends KubeObject>(type: ResourceType<Kind>): ReadonlyMap<string, Kind> {
+  function follow<Kind extends KubeObject>(type: ResourceType<Kind>): () => readonly Kind[] {
     const held = new Map<string, Kind>();
+    let list: readonly Kind[] | undefined;
     unsynced.add(type.kind);
     options.client.watch(type, {
       signal: stop.signal,
@@ -68,15 +78,16 @@ export function watchMesh(options: MeshWatchOptions): MeshWatch {
         const key = keyText(object.metadata);
         if (event === "DELETED") held.delete(key);
         else held.set(key, object);
-        changed();
+        list = undefined;
+        changed(type.kind);
       },
       onSync() {
         unsynced.delete(type.kind);
-        changed();
+        changed(type.kind);
       },
       onError: (error) => options.onError(type.kind, error),
     });
-    return held;
+    return () => (list ??= [...held.values()]);
   }
 
   const namespaces = follow<NamespaceObject>(namespaceResource);
@@ -87,16 +98,20 @@ export function watchMesh(options: MeshWatchOptions): MeshWatch {
   const gateways = follow<GatewayObject>(gatewayResource);
   const routes = follow<HttpRouteObject>(httpRouteResource);
   const policies = follow<AuthorizationPolicyObject>(authorizationPolicyResource);
+  const peerAuthentications = follow<PeerAuthenticationObject>(peerAuthenticationResource);
+  const pods = follow<PodObject>(podResource);
   return {
     objects: () => ({
-      namespaces: [...namespaces.values()],
-      functions: [...functions.values()],
-      revisions: [...revisions.values()],
-      services: [...services.values()],
-      serviceAccounts: [...serviceAccounts.values()],
-      gateways: [...gateways.values()],
-      routes: [...routes.values()],
-      policies: [...policies.values()],
+      namespaces: namespaces(),
+      functions: functions(),
+      revisions: revisions(),
+      services: services(),
+      serviceAccounts: serviceAccounts(),
+      gateways: gateways(),
+      routes: routes(),
+      policies: policies(),
+      peerAuthentications: peerAuthentications(),
+      pods: pods(),
     }),
     get isSynced() {
       return unsynced.size === 0;
