@@ -5,7 +5,7 @@ import { errorText } from "#host/mesh-error.ts";
 import type { User } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
 import { authorize, mayDiscover } from "./authorize.ts";
-import { discover } from "./discovery/discover.ts";
+import { answerDiscovery, answerHealth, takesJson } from "./discovery/answer-paths.ts";
 import { selectedName } from "./field-selector.ts";
 import { answerObjectRequest } from "./object-routes.ts";
 import { selectors } from "./query-options.ts";
@@ -22,9 +22,6 @@ import { type OtherRequest, parseRequest, type ResourceRequest } from "./request
 import { resolveTarget } from "./resolve-target.ts";
 import { isSecretNamed } from "./secret-names.ts";
 import { answerSubresource, findReview, findSubresource } from "./subresource.ts";
-
-/** Paths that say only that we live: open to all, as in Kubernetes. */
-const healthPaths = new Set(["/healthz", "/livez", "/readyz"]);
 
 /** Answers a request; never rejects. */
 export async function handleRequest(
@@ -58,11 +55,12 @@ export function statusResponse(status: Status): Response {
 async function answer(context: ApiContext, request: Request, user: User | undefined): Promise<Response> {
   const url = new URL(request.url);
   const parsed = parseRequest(request.method, url);
-  if (parsed?.kind === "other" && healthPaths.has(parsed.path)) return new Response("ok");
+  const health = parsed?.kind === "other" ? answerHealth(parsed.path, url) : undefined;
+  if (health !== undefined) return health;
   if (user === undefined) throw unauthorized();
   if (parsed === undefined) throw mayDiscover(user) ? unknownRequest(url) : forbiddenPath(user, url);
-  if (!accepts(request)) throw notAcceptable();
-  if (parsed.kind === "other") return answerOther(context, parsed, user);
+  if (parsed.kind === "other") return answerOther(context, { parsed, user, request });
+  if (!takesJson(request.headers.get("accept") ?? "")) throw notAcceptable();
   checkMay(context, { request: parsed, user, url });
   const review = findReview(context.reviews, parsed);
   if (review !== undefined) {
@@ -76,11 +74,19 @@ async function answer(context: ApiContext, request: Request, user: User | undefi
   return answerObjectRequest(context, { request, url, parsed, target });
 }
 
-function answerOther(context: ApiContext, parsed: OtherRequest, user: User): Response {
+function answerOther(
+  context: ApiContext,
+  asked: { readonly parsed: OtherRequest; readonly user: User; readonly request: Request },
+): Response {
+  const { parsed, user, request } = asked;
   if (!mayDiscover(user)) throw forbiddenPath(user, { pathname: parsed.path });
-  const answered = discover({ ...context, kinds: context.registry.all() }, parsed.path);
+  const { subresources, reviews, registry, openApi } = context;
+  const served = { kinds: registry.all(), subresources, reviews };
+  const answered = parsed.path.startsWith("/openapi/")
+    ? openApi.answer(served, parsed.path, request)
+    : answerDiscovery(served, parsed.path, request);
   if (answered === undefined) throw noSuchPath();
-  return Response.json(answered);
+  return answered;
 }
 
 function checkMay(
@@ -114,10 +120,4 @@ function unknownRequest(url: URL): KubeError {
 function forbiddenPath(user: User, url: { readonly pathname: string }): KubeError {
   const why = `User ${JSON.stringify(user.name)} cannot use path ${JSON.stringify(url.pathname)}`;
   return forbidden({ group: "", resource: "path" }, "", why);
-}
-
-/** We speak JSON; a client that takes nothing else is told so instead of being sent what it cannot read. */
-function accepts(request: Request): boolean {
-  const accept = request.headers.get("accept") ?? "";
-  return accept === "" || /\*\/\*|application\/(json|\*)/.test(accept);
 }

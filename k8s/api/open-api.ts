@@ -14,6 +14,7 @@ import { JobQueue } from "./job-queue.ts";
 import { isJsonObject } from "./json.ts";
 import { KindRegistry } from "./kind-registry.ts";
 import { type Change, ObjectStore } from "./object-store.ts";
+import { openApiDocuments } from "./openapi/open-api-documents.ts";
 import { resolveTarget } from "./resolve-target.ts";
 import { updateObject } from "./update-object.ts";
 import { WatchHub } from "./watch-hub.ts";
@@ -34,8 +35,9 @@ export function openApi(options: ApiOptions): Api {
     options.random,
   );
   const nowMs = (): number => options.clock.nowMs();
+  const schemas = readKubeSchemas();
   const registry = new KindRegistry(
-    builtinKinds({ schemas: readKubeSchemas(), addresses, keptNamespaces: namespaces }),
+    builtinKinds({ schemas, addresses, keptNamespaces: namespaces }),
     options.checks ?? {},
     nowMs,
   );
@@ -49,6 +51,7 @@ export function openApi(options: ApiOptions): Api {
     nowMs,
     clock: options.clock,
     log: options.log,
+    openApi: openApiDocuments(schemas),
     subresources: options.subresources ?? [],
     reviews: options.reviews ?? [],
     random: options.random,

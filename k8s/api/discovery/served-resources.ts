@@ -1,5 +1,6 @@
 /** What an API serves, resource by resource, from its kinds, subresources and reviews; from which every form of discovery is written. */
 import { findVersion, type KindDefinition } from "../kind.ts";
+import { compareVersions } from "./version-order.ts";
 import type { ReviewHandler, ShownKind, SubresourceHandler } from "../subresource.ts";
 
 /** What there is to tell of. */
@@ -46,7 +47,29 @@ export function servedGroups(served: Served): readonly ServedGroup[] {
   };
   for (const { group, versions } of served.kinds) for (const { name } of versions) note(group, name);
   for (const { group, version } of served.reviews) note(group, version);
-  return [...groups].map(([name, versions]) => ({ name, versions: [...versions] }));
+  return [...groups]
+    .map(([name, versions]) => ({ name, versions: [...versions].sort(compareVersions) }))
+    .sort((left, right) => compareGroups(left.name, right.name));
+}
+
+/** Kubernetes' own groups in its order; a short name that two groups have is taken from the first. */
+const groupOrder: readonly string[] = [
+  "",
+  "apps",
+  "authentication.k8s.io",
+  "authorization.k8s.io",
+  "batch",
+  "rbac.authorization.k8s.io",
+  "admissionregistration.k8s.io",
+  "apiextensions.k8s.io",
+  "coordination.k8s.io",
+  "discovery.k8s.io",
+];
+
+function compareGroups(left: string, right: string): number {
+  const [a, b] = [left, right].map((name) => groupOrder.indexOf(name) + 1 || groupOrder.length + 1);
+  if (a !== b) return (a ?? 0) - (b ?? 0);
+  return left < right ? -1 : 1;
 }
 
 /** The resources of one group and version. */

@@ -1,5 +1,6 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
 import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
+import { compareVersions } from "../discovery/version-order.ts";
 import { createdAt } from "./columns.ts";
 import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
@@ -163,21 +164,4 @@ function versionOf(definition: WorkingObject, version: JsonObject): KindVersion 
 function unknownFieldsOf(definition: WorkingObject): KindDefinition["unknownFields"] {
   const wanted = definition.metadata.annotations?.[unknownFieldsAnnotation];
   return wanted === "Strict" || wanted === "Ignore" ? wanted : "Warn";
-}
-
-/** Kubernetes' order of versions: v2, v1, v1beta1, v1alpha1, then the others by name. */
-function compareVersions(left: string, right: string): number {
-  const [a, b] = [rank(left), rank(right)];
-  for (let i = 0; i < 3; i++) {
-    const difference = (b[i] ?? 0) - (a[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left < right ? -1 : 1;
-}
-
-function rank(version: string): readonly number[] {
-  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
-  if (match === null) return [0, 0, 0];
-  const stage = match[2] === undefined ? 3 : match[2] === "beta" ? 2 : 1;
-  return [stage, Number(match[1]), Number(match[3] ?? 0)];
 }
