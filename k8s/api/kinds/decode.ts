@@ -1,7 +1,7 @@
 /** Reading a client's value as a Kubernetes type: unknown fields and empty lists go, quantities take their canonical form, and what is of another type is told in the words of Kubernetes' decoder. Sets no defaults. */
 import { canonicalQuantity, quantityRule } from "../../model/quantity.ts";
 import { isJsonObject, type JsonObject, objectOr, textsOf } from "../json.ts";
-import { definitionKey } from "./kube-schemas.ts";
+import { definitionKey, omitsZeroKey } from "./kube-schemas.ts";
 
 /** What was found while reading. */
 export interface Decoded {
@@ -77,10 +77,15 @@ function decodeStruct(object: JsonObject, schema: JsonObject, place: Place): Jso
     }
     const field = place.field === "" ? name : `${place.field}.${name}`;
     const value = decode(object[name], declared, { ...place, path, field, struct: structOf(schema) });
-    if (value === undefined || (isEmpty(value, declared) && !required.includes(name))) delete object[name];
+    if (value === undefined || isZero(value, declared)) delete object[name];
+    else if (isEmpty(value, declared) && !required.includes(name)) delete object[name];
     else object[name] = value;
   }
   return object;
+}
+
+function isZero(value: unknown, schema: JsonObject): boolean {
+  return schema[omitsZeroKey] === true && (value === "" || value === 0 || value === false);
 }
 
 /** Empty lists and maps are not kept; an empty struct says something. */

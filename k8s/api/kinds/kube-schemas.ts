@@ -6,6 +6,9 @@ import { isJsonObject, type JsonObject, objectOr } from "../json.ts";
 /** On a resolved schema: the name of the definition it came from, `io.k8s.api.core.v1.Pod`. */
 export const definitionKey = "x-lambient-definition";
 
+/** On a field's schema: a zero is not written, and says the same as nothing. */
+export const omitsZeroKey = "x-lambient-omits-zero";
+
 /** Shapes by their names. */
 export interface KubeSchemas {
   /** As generated: what refers to another says `$ref` and its name. */

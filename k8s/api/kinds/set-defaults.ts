@@ -1,6 +1,6 @@
 /** Filling in what a client left out of an object of a built-in kind: empty structs and constants by its shape, the rest by its types. */
 import { isJsonObject, type JsonObject, objectOr, textsOf } from "../json.ts";
-import { definitionKey } from "./kube-schemas.ts";
+import { definitionKey, omitsZeroKey } from "./kube-schemas.ts";
 import { typeDefaults } from "./type-defaults.ts";
 
 /** Fills in an object, in place. */
@@ -48,7 +48,7 @@ function defaultOf(name: string, property: JsonObject, owner: JsonObject, part: 
   // The server writes a struct that is no pointer even when there is nothing in it.
   if (isJsonObject(wanted)) return structuredClone(wanted);
   if (wanted !== "" && wanted !== 0 && wanted !== false) return wanted;
-  const isRequired = textsOf(owner["required"]).includes(name);
-  // A zero where something is required is told as missing; names of references are left out when they are empty.
-  return isRequired ? (part === "status" ? wanted : undefined) : name === "name" ? undefined : wanted;
+  if (property[omitsZeroKey] === true) return undefined;
+  // A zero where something is required is told as missing.
+  return part === "spec" && textsOf(owner["required"]).includes(name) ? undefined : wanted;
 }

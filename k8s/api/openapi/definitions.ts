@@ -87,7 +87,12 @@ function describedFields(name: string, properties: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(properties).map(([field, schema]) => {
       const description = describeField(name, field);
-      return [field, description === undefined ? schema : { description, ...objectOr(schema) }];
+      // What only we read of a field is not told.
+      const entries = Object.entries(objectOr(schema)).filter(
+        ([keyword]) => !keyword.startsWith("x-lambient-"),
+      );
+      const told = Object.fromEntries(entries);
+      return [field, description === undefined ? told : { description, ...told }];
     }),
   );
 }
