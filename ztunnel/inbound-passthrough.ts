@@ -16,6 +16,8 @@ import { noService, unidentifiedPartyOf, unknownParty } from "./party.ts";
 export interface PlainCaptured {
   readonly workload: LocalWorkload;
   readonly stream: SocketStream;
+  /** Whether policies hold for it: a Pod may take its plain connections as they come. */
+  readonly isDecided: boolean;
 }
 
 /** Serves it to its end; never throws. */
@@ -32,14 +34,14 @@ export function passInbound(parts: Parts, captured: PlainCaptured): void {
 }
 
 /** The two ends as the caller named them. */
-interface Asked {
+interface Asked extends Pick<PlainCaptured, "isDecided"> {
   readonly target: SocketAddress;
   readonly peer: SocketAddress;
 }
 
-async function pass(parts: Parts, { workload, stream }: PlainCaptured): Promise<void> {
+async function pass(parts: Parts, { workload, stream, isDecided }: PlainCaptured): Promise<void> {
   // A caller that is gone already has no address any more: nothing is counted then.
-  const asked = { target: stream.localAddress, peer: stream.peerAddress };
+  const asked = { target: stream.localAddress, peer: stream.peerAddress, isDecided };
   const connection = connectionOf(parts, workload, asked);
   const decided = await decide(parts, workload, asked);
   if (decided.kind === "refuse") {
@@ -85,9 +87,11 @@ async function decide(parts: Parts, workload: LocalWorkload, asked: Asked): Prom
 /** Undefined while the policies are not held. */
 function decideAt(
   workload: LocalWorkload,
-  { target, peer }: Asked,
+  { target, peer, isDecided }: Asked,
   snapshot: Snapshot,
 ): PlaintextDecision | undefined {
+  if (!isDecided)
+    return decidePlaintext({ address: workload.address, policies: unrestricted }, target, peer.ip);
   const admission = workload.factsAt(snapshot)?.admission;
   if (admission?.kind === "open") return decidePlaintext(admission.workload, target, peer.ip);
   const withoutPolicies = { address: workload.address, policies: undecided };
@@ -95,6 +99,7 @@ function decideAt(
   return decided.kind === "refuse" && decided.flag === "DENY" ? undefined : decided;
 }
 
+const unrestricted = { deny: [], allow: [], dryRun: [], missing: [] };
 /** Policies of which one is not held: they deny whatever depends on policies. */
 const undecided = { deny: [], allow: [], dryRun: [], missing: ["*"] };
 

@@ -1,7 +1,7 @@
 /** Opens what a Pod is served by, inside its network: the captures of what leaves and of what comes in plain, the listener for tunnels, its name server. */
 import type { IpAddress } from "#core/address/ip.ts";
 import { tunnelPort } from "#core/mesh/gateway-ref.ts";
-import { putSocket, removeSocket } from "#host/linux/bpf.ts";
+import { putSocket } from "#host/linux/bpf.ts";
 import { closeFd } from "#host/linux/libc.ts";
 import { podListeners } from "#host/linux/pod-marks.ts";
 import { startListen } from "#host/linux/sockets.ts";
@@ -21,7 +21,7 @@ import { podSocket } from "./reach.ts";
 export interface PodCapture {
   /** The map of the capture's program. */
   readonly mapFd: number;
-  /** Whether what comes in plain is captured too. */
+  /** Whether policies hold for what comes in plain; it is carried in either case, since the Pod's own answers would be captured. */
   readonly capturesInbound: boolean;
   /** Whether its name queries are answered here. */
   readonly capturesDns: boolean;
@@ -77,6 +77,7 @@ class Served implements ServedPod {
   #closeNames: (() => void) | undefined;
   #isOpen = true;
   #isDraining = false;
+  #isPlainDecided = true;
 
   constructor(parts: Parts, workload: PodWorkload, { nameserver, upstream }: ServePodOptions) {
     this.#parts = parts;
@@ -93,7 +94,7 @@ class Served implements ServedPod {
       else carryOutbound(parts, { workload, stream, names });
     });
     const inward = listenStreams({ kind: "fd", fd: this.#fds.plainInbound }, (stream) =>
-      passInbound(parts, { workload, stream }),
+      passInbound(parts, { workload, stream, isDecided: this.#isPlainDecided }),
     );
     this.#stops.push(
       () => outward.close(),
@@ -106,8 +107,8 @@ class Served implements ServedPod {
     const { libc } = this.#parts;
     if (capturesDns) this.#closeNames ??= openDnsServer(this.#parts, this.#names);
     else this.#stopNames();
-    if (capturesInbound) putSocket(libc, mapFd, plainInbound.slot, this.#fds.plainInbound);
-    else removeSocket(libc, mapFd, plainInbound.slot);
+    this.#isPlainDecided = capturesInbound;
+    putSocket(libc, mapFd, plainInbound.slot, this.#fds.plainInbound);
     putSocket(libc, mapFd, tunnels.slot, this.#fds.tunnels);
     putSocket(libc, mapFd, outbound.slot, this.#fds.outbound);
   }

@@ -1,22 +1,34 @@
 /** A ztunnel with Pods made by hand: tunnels and plain connections in every direction, policies, probes, names, and Pods that leave. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
-import { warmUp } from "#host/linux/namespaces.ts";
+import { RevisionTemplateSchema } from "#core/proto/lambient/discovery_pb.js";
+import { warmUp, withNamespace } from "#host/linux/namespaces.ts";
 import { podMarks } from "#host/linux/pod-marks.ts";
 import { applyOptions } from "#host/linux/sockets.ts";
+import type { TunnelRequest } from "#host/tunnel/tunnel.ts";
 import type { SocketStream } from "#host/tunnel/tcp-stream.ts";
 import { askByTcp, askByUdp } from "../support/ask-name.ts";
 import { converseFrom, untilRefused } from "../support/conversation.ts";
 import { echoBytes } from "../support/echo-bytes.ts";
 import {
+  behindWaypoint,
   cartService,
   echoPort,
   type PodScene,
+  serveEcho,
   startPodScene,
   strictKey,
   strictPolicy,
 } from "../support/pod-scene.ts";
-import { shopId, shopPolicy } from "../support/slot-scene.ts";
+import {
+  assignPrice,
+  assignWeb,
+  internet,
+  serveWaypoint,
+  shopId,
+  shopPolicy,
+  shopTemplates,
+} from "../support/slot-scene.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { slotNameserver } from "../support/ztunnel-node.ts";
 
@@ -38,6 +50,10 @@ function lineLike({ node }: PodScene, pattern: RegExp, from = 0): Promise<string
   return waitUntil(`a line matches ${pattern}`, () =>
     node.lines.slice(from).find((line) => pattern.test(line)),
   );
+}
+
+function closing(what: { close(): void } | { stop(): void }): Disposable {
+  return { [Symbol.dispose]: () => ("close" in what ? what.close() : what.stop()) };
 }
 
 test("a Pod calls a service of another through a tunnel, and is seen at its own address", async () => {
@@ -173,6 +189,116 @@ test.each(["tunnel", "plain"])(
   },
   60_000,
 );
+
+test("a Pod calls a service behind a waypoint as itself", async () => {
+  const { web, node } = shared;
+  const asked: TunnelRequest[] = [];
+  using _waypoint = closing(serveWaypoint(libc, node, asked));
+  const talk = await converseFrom(libc, web.namespace.fd, behindWaypoint, 80);
+  expect(await talk.say("by the waypoint")).toBe("by the waypoint");
+  expect(asked.map(({ peer, peerAddress, authority }) => `${peer} ${peerAddress.ip} ${authority}`)).toEqual([
+    `${shopId("web")} ${web.address} ${behindWaypoint}:80`,
+  ]);
+  talk.stream.end();
+  await talk.over();
+});
+
+test("a function calls Pods of the mesh through a tunnel and others in plain, each as itself", async () => {
+  const { node, cart, plain, seen } = shared;
+  using slot = node.makeSlot("slot-web", "10.244.0.9");
+  node.ads.set(RevisionTemplateSchema, shopTemplates());
+  expect(await node.prepare(slot)).toBe("");
+  expect(await node.agent.say(assignWeb)).toBe("");
+  const from = node.lines.length;
+  for (const [address, port, pod] of [
+    [cartService, 80, "cart"],
+    [cart.address, echoPort, "cart"],
+    [plain.address, echoPort, "plain"],
+  ] as const) {
+    const talk = await converseFrom(libc, slot.namespace.fd, address, port);
+    expect(await talk.say("from a function")).toBe("from a function");
+    expect(seen.at(-1)).toBe(`${pod} 10.244.0.9`);
+    talk.stream.end();
+    await talk.over();
+  }
+  const atPod = await lineLike(shared, /dst.workload="cart".*direction="inbound".*bytes_recv=15 /, from);
+  expect(atPod).toContain(`src.identity="${shopId("web")}"`);
+  expect(await node.agent.say({ case: "del", value: { uid: slot.uid } })).toBe("");
+});
+
+test("a Pod calls a function's instance through a tunnel, as itself", async () => {
+  const { node, web, seen } = shared;
+  using slot = node.makeSlot("slot-price", "10.244.0.8");
+  node.ads.set(RevisionTemplateSchema, shopTemplates([], ""));
+  expect(await node.prepare(slot)).toBe("");
+  expect(await node.agent.say(assignPrice)).toBe("");
+  using _echo = closing(serveEcho(libc, { name: "price", namespace: slot.namespace }, seen));
+  const price = await converseFrom(libc, web.namespace.fd, slot.address, echoPort);
+  expect(await price.say("to a function")).toBe("to a function");
+  expect(seen.at(-1)).toBe("price 10.244.0.130");
+  price.stream.end();
+  await price.over();
+  expect(await node.agent.say({ case: "del", value: { uid: slot.uid } })).toBe("");
+});
+
+test("what a Pod asks of the world goes there from the host", async () => {
+  const { web, node } = shared;
+  const world = withNamespace(libc, node.world.b.namespace.fd, () =>
+    Bun.listen({
+      hostname: "0.0.0.0",
+      port: 80,
+      socket: { open: (socket) => void socket.write(`you are ${socket.remoteAddress}`), data() {} },
+    }),
+  );
+  const talk = await converseFrom(libc, web.namespace.fd, internet, 80);
+  await waitUntil("the world answers", () => talk.received === "you are 192.0.2.1");
+  talk.stream.reset();
+  world.stop(true);
+});
+
+test("a Pod may take plain connections whatever policies say, and ask others for names", async () => {
+  await using scene = await startPodScene(libc, { isCartEnrolled: false });
+  const { cart, web, plain, seen } = scene;
+  scene.setPolicies({ [strictKey]: strictPolicy() }, [strictKey]);
+  await scene.enrol(cart, { capturesInbound: false, capturesDns: false, policies: [strictKey] });
+  const talk = await converseFrom(libc, plain.namespace.fd, cart.address, echoPort);
+  expect(await talk.say("straight in")).toBe("straight in");
+  expect(seen.at(-1)).toBe("cart 10.244.0.132");
+  const asker = { libc, namespace: cart.namespace, nameserver: slotNameserver };
+  expect(await askByTcp(asker, ["cart"])).toEqual([]);
+  await scene.enrol(cart, { policies: [strictKey] });
+  expect(await askByTcp(asker, ["cart"])).toEqual([cartService]);
+  expect(await askByUdp(asker, "cart")).toBe(cartService);
+  await untilRefused(libc, plain.namespace.fd, cart.address, echoPort);
+  expect(await talk.say("still in")).toBe("still in");
+  const outward = await converseFrom(libc, cart.namespace.fd, web.address, echoPort);
+  expect(await outward.say("out")).toBe("out");
+  for (const each of [talk, outward]) each.stream.reset();
+});
+
+test("a node that comes again finds its Pods served, and what it no longer names leaves", async () => {
+  await using scene = await startPodScene(libc);
+  const { web, cart, plain, pods, node } = scene;
+  const talk = await converseFrom(libc, web.namespace.fd, cart.address, echoPort);
+  expect(await talk.say("before")).toBe("before");
+  pods.hangUp();
+  expect(await talk.say("while it is away")).toBe("while it is away");
+  await pods.accept();
+  await scene.enrol(web);
+  expect(await pods.say({ case: "keep", value: { uid: "somebody" } })).toBe("");
+  expect(await pods.say({ case: "snapshotSent", value: {} })).toBe("");
+  expect(await talk.say("after")).toBe("after");
+  const again = await converseFrom(libc, web.namespace.fd, plain.address, echoPort);
+  expect(await again.say("captured anew")).toBe("captured anew");
+  for (const each of [talk, again]) {
+    each.stream.end();
+    await each.over();
+  }
+  await waitUntil("the other is served no more", async () => {
+    const { workloadState } = await node.configDump();
+    return Object.keys(workloadState).join() === web.uid;
+  });
+});
 
 test("inbound opens once every policy that the node names is held", async () => {
   await using scene = await startPodScene(libc, { isCartEnrolled: false });

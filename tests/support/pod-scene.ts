@@ -11,6 +11,7 @@ import {
 import { type Address, AddressSchema, TunnelProtocol } from "#core/proto/istio/workload_pb.js";
 import type { Libc } from "#host/linux/libc.ts";
 import { withNamespace } from "#host/linux/namespaces.ts";
+import { waypointAddress } from "./slot-scene.ts";
 import { type ScriptedNode, scriptNode } from "./scripted-node.ts";
 import {
   captureBarePod,
@@ -44,6 +45,8 @@ export interface PodScene extends AsyncDisposable {
 export const echoPort = 8080;
 /** The service in front of `cart`. */
 export const cartService = "10.96.0.20";
+/** A service behind the waypoint of slot-scene.ts. */
+export const behindWaypoint = "10.96.0.21";
 
 /** How a scene may differ. */
 export interface PodSceneOptions {
@@ -118,7 +121,12 @@ export function strictPolicy(): Authorization {
   });
 }
 
-function serveEcho(libc: Libc, pod: BarePod, seen: string[]): Bun.TCPSocketListener {
+/** Serves an echo and notes whom it sees. */
+export function serveEcho(
+  libc: Libc,
+  pod: Pick<BarePod, "name" | "namespace">,
+  seen: string[],
+): Bun.TCPSocketListener {
   return withNamespace(libc, pod.namespace.fd, () =>
     Bun.listen<{ rest: Uint8Array[] }>({
       hostname: "0.0.0.0",
@@ -170,7 +178,21 @@ function shopAddresses(isCartEnrolled: boolean, policiesOfCart: readonly string[
       services: { [`shop/${hostname}`]: { ports: [{ servicePort: 80, targetPort: echoPort }] } },
     }),
     podAddress("plain", 132, {}),
+    podAddress("price", 8, { tunnelProtocol: TunnelProtocol.HBONE }),
   ];
+  const waypoint = create(AddressSchema, {
+    type: {
+      case: "workload",
+      value: {
+        uid: "waypoint",
+        name: "waypoint",
+        namespace: "shop",
+        serviceAccount: "waypoint",
+        addresses: [ipBytes(waypointAddress as IpAddress)],
+        tunnelProtocol: TunnelProtocol.HBONE,
+      },
+    },
+  });
   const service = create(AddressSchema, {
     type: {
       case: "service",
@@ -183,7 +205,27 @@ function shopAddresses(isCartEnrolled: boolean, policiesOfCart: readonly string[
       },
     },
   });
-  return { ...Object.fromEntries(workloads), [`shop/${hostname}`]: service };
+  const behind = create(AddressSchema, {
+    type: {
+      case: "service",
+      value: {
+        name: "behind",
+        namespace: "shop",
+        hostname: "behind.shop.svc.cluster.local",
+        addresses: [{ address: ipBytes(behindWaypoint as IpAddress) }],
+        ports: [{ servicePort: 80, targetPort: 8080 }],
+        waypoint: {
+          destination: { case: "address", value: { address: ipBytes(waypointAddress as IpAddress) } },
+        },
+      },
+    },
+  });
+  return {
+    ...Object.fromEntries(workloads),
+    waypoint,
+    [`shop/${hostname}`]: service,
+    "shop/behind.shop.svc.cluster.local": behind,
+  };
 }
 
 type PodFields = Partial<

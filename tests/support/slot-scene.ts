@@ -37,7 +37,8 @@ export interface SlotScene extends AsyncDisposable {
 
 /** Where the service of `price` is, and its waypoint. */
 export const priceService = "10.96.0.5";
-const waypointAddress = "10.245.0.2";
+/** That waypoint's address. */
+export const waypointAddress = "10.245.0.2";
 /** The address beyond the host that every name outside the mesh leads to. */
 export const internet = "192.0.2.2";
 
@@ -106,7 +107,8 @@ export const assignWeb = {
   value: { uid: "slot-web", revision: "shop/web-v1", namespace: "shop", serviceAccount: "web" },
 };
 
-const assignPrice = {
+/** What gives the slot of `price` its identity. */
+export const assignPrice = {
   case: "assign" as const,
   value: { uid: "slot-price", revision: "shop/price-v1", namespace: "shop", serviceAccount: "price" },
 };
@@ -143,6 +145,7 @@ export async function tunnelToPrice(
 /** The templates of both revisions; `price` is behind the waypoint. */
 export function shopTemplates(
   policies: readonly string[] = ["shop/only-web"],
+  waypointIdentity: string = shopId("waypoint"),
 ): Record<string, RevisionTemplate> {
   const common = { namespace: "shop", trustDomain: "cluster.local", port: 8080 };
   return {
@@ -158,7 +161,7 @@ export function shopTemplates(
       revision: "price-v1",
       function: "price",
       serviceAccount: "price",
-      waypointIdentity: shopId("waypoint"),
+      waypointIdentity,
       authorizationPolicies: [...policies],
     }),
   };
@@ -211,7 +214,7 @@ const shopAddresses: Record<string, Address> = {
 };
 
 /** A waypoint that answers every CONNECT with an echo. */
-function serveWaypoint(libc: Libc, node: ZtunnelNode, asked: TunnelRequest[]): TunnelListener {
+export function serveWaypoint(libc: Libc, node: ZtunnelNode, asked: TunnelRequest[]): TunnelListener {
   const at = { address: ip(waypointAddress), port: 15008 };
   const fd = startListen(libc, node.namespace.fd, at, { freeBind: true });
   const certificate = node.ads.ca.issue("ns/shop/sa/waypoint");

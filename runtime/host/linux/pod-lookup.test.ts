@@ -15,11 +15,10 @@ const pod = {
   capturesDns: true,
 };
 
-test("a Pod that takes its plaintext as it comes has another program", () => {
+test("a Pod that takes its plaintext as it comes has the same program: its answers would meet the capture", () => {
   const captured = podProgram(7, pod);
-  const bypassed = podProgram(7, { ...pod, capturesInbound: false });
   expect(captured.length % 8).toBe(0);
-  expect(bypassed).not.toEqual(captured);
+  expect(podProgram(7, { ...pod, capturesInbound: false })).toEqual(captured);
 });
 
 test("a Pod is captured by an IPv4 address only", () => {

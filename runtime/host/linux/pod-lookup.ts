@@ -20,7 +20,7 @@ export interface CapturedPod {
   readonly address: IpAddress;
   /** Its IPv4 nameserver. */
   readonly nameserver: IpAddress;
-  /** Whether plaintext to the Pod goes to ztunnel; tunnels always do. */
+  /** Whether plaintext to the Pod is the mesh's matter. It meets ztunnel in either case: the Pod's own answers would meet the capture. */
   readonly capturesInbound: boolean;
   /** Whether what the Pod asks its nameserver goes to ztunnel. */
   readonly capturesDns: boolean;
@@ -59,8 +59,7 @@ export function podProgram(mapFd: number, pod: CapturedPod): Uint8Array {
     .store32(10, -4, podListeners.tunnels)
     .load32(2, 6, lookupField.localPort)
     .jumpIf(2, "==", tunnelPort, "assign");
-  if (pod.capturesInbound) program.store32(10, -4, podListeners.inbound);
-  else program.jump("pass");
+  program.store32(10, -4, podListeners.inbound);
   assignListener(program.label("assign"), mapFd);
   return endProgram(program.label("ipv6")).assemble();
 }
