@@ -1,6 +1,7 @@
 /** Reading a request's body, bounded, as JSON or YAML. What it means is the caller's matter. */
 import { depthMax, isTooDeep } from "./json.ts";
-import { badRequest, tooLarge, unsupportedMediaType } from "./refusal.ts";
+import { duplicateFields } from "./json-duplicates.ts";
+import { badRequest, tooLarge, unrecognized, unsupportedMediaType } from "./refusal.ts";
 
 /** Largest body that is read. */
 export const bodyBytesMax: number = 3 << 20;
@@ -8,30 +9,52 @@ export const bodyBytesMax: number = 3 << 20;
 /** Aliases in YAML that are followed: more is an attack, not a manifest. */
 const aliasesMax = 100;
 
-const objectTypes = ["application/json", "application/yaml"];
+/** Duplicate keys that are told. */
+const duplicatesMax = 16;
+
+const protobufType = "application/vnd.kubernetes.protobuf";
+const objectTypes = ["application/json", "application/yaml", protobufType];
 
 /**
  * The body's value; undefined for an empty one.
  * @throws KubeError 413, 415 or 400.
  */
 export async function readBody(request: Request): Promise<unknown> {
+  return (await readObject(request)).value;
+}
+
+/** A value, and what was in it twice, as clients are told. */
+export interface ReadValue {
+  readonly value: unknown;
+  readonly duplicates: readonly string[];
+}
+
+/**
+ * The body of a write; undefined for an empty one where nothing is demanded.
+ * @param kind What it has to be an object of.
+ * @throws KubeError 413, 415 or 400.
+ */
+export async function readObject(request: Request, kind?: string): Promise<ReadValue> {
+  if (mediaType(request) === protobufType) return readProtobuf(await readBytes(request));
+  const reader = await readerOf(mediaType(request));
   const text = await readText(request);
-  if (text.trim() === "") return undefined;
-  return parseBody(text, await readerOf(mediaType(request)));
+  if (kind === undefined) {
+    return text.trim() === "" ? { value: undefined, duplicates: [] } : parseStrictly(text, reader);
+  }
+  if (text.trim() === "") throw unrecognized(kind, "unexpected end of JSON input (<empty>)");
+  return parseStrictly(text, { ...reader, refuse: (why) => unrecognized(kind, why) });
 }
 
 /**
  * The body of a patch, whose type says what kind of patch it is.
  * @throws KubeError 413, 415 or 400.
  */
-export async function readPatch(
-  request: Request,
-): Promise<{ readonly kind: PatchKind; readonly value: unknown }> {
+export async function readPatch(request: Request): Promise<ReadValue & { readonly kind: PatchKind }> {
   const type = mediaType(request);
   const kind = Object.hasOwn(patchKinds, type) ? patchKinds[type] : undefined;
   if (kind === undefined) throw unsupportedMediaType(type, Object.keys(patchKinds));
   const reader = type.endsWith("yaml") ? await readerOf("application/yaml") : readJson;
-  return { kind, value: parseBody(await readText(request), reader) };
+  return { kind, ...parseStrictly(await readText(request), reader) };
 }
 
 /** What a patch says: operations, what to merge, or how the object is to be. */
@@ -50,32 +73,69 @@ function mediaType(request: Request): string {
   return (header.split(";")[0] ?? "").trim().toLowerCase();
 }
 
-/** Reads the text of one media type. */
-interface BodyReader {
+/** Reads one media type. */
+interface BodyReader<Form = string> {
   readonly type: string;
-  parse(text: string): unknown;
+  parse(body: Form): ReadValue;
+  /** Default a refusal that names the type. */
+  refuse?(why: string): Error;
 }
 
-const readJson: BodyReader = { type: "application/json", parse: (text) => JSON.parse(text) as unknown };
+const readJson: BodyReader = {
+  type: "application/json",
+  parse(text) {
+    const value: unknown = JSON.parse(text);
+    return {
+      value,
+      duplicates: duplicateFields(text).map((field) => `duplicate field ${JSON.stringify(field)}`),
+    };
+  },
+};
 
 async function readerOf(type: string): Promise<BodyReader> {
   if (type === readJson.type) return readJson;
   if (type !== "application/yaml") throw unsupportedMediaType(type, objectTypes);
   // Imported when the first YAML comes: it is 9 MB of memory, and programs send JSON.
-  const { parse } = await import("yaml");
-  return { type, parse: (text) => parse(text, { maxAliasCount: aliasesMax }) as unknown };
+  const { LineCounter, parseDocument } = await import("yaml");
+  return {
+    type,
+    parse(text) {
+      const lineCounter = new LineCounter();
+      const document = parseDocument(text, { lineCounter, prettyErrors: false });
+      const wrong = document.errors.find((error) => error.code !== "DUPLICATE_KEY");
+      if (wrong !== undefined) throw wrong;
+      // Told and taken, as in JSON: the last one counts.
+      const duplicates = document.errors.slice(0, duplicatesMax).map(({ pos: [at] }) => {
+        const key = /^[^:\s]*/.exec(text.slice(at, at + 256))?.[0] ?? "";
+        return `line ${lineCounter.linePos(at).line}: key ${JSON.stringify(key)} already set in map`;
+      });
+      return { value: document.toJS({ maxAliasCount: aliasesMax }) as unknown, duplicates };
+    },
+  };
 }
 
-function parseBody(text: string, reader: BodyReader): unknown {
-  let value: unknown;
+/** Every field is a number's, so that none can be there twice. */
+async function readProtobuf(bytes: Uint8Array): Promise<ReadValue> {
+  if (bytes.length === 0) return { value: undefined, duplicates: [] };
+  // Imported when the first one comes: programs send JSON.
+  const { decodeObject } = await import("./protobuf/decode-object.ts");
+  const type = protobufType;
+  return parseStrictly(bytes, { type, parse: (read) => ({ value: decodeObject(read), duplicates: [] }) });
+}
+
+function parseStrictly<Form>(body: Form, reader: BodyReader<Form>): ReadValue {
+  let read: ReadValue;
   try {
-    value = reader.parse(text);
+    read = reader.parse(body);
   } catch (error) {
     const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    throw badRequest(`the body of the request cannot be read as ${reader.type}: ${why}`);
+    const message = `the body of the request cannot be read as ${reader.type}: ${why}`;
+    throw reader.refuse?.(why) ?? badRequest(message);
   }
-  if (isTooDeep(value)) throw badRequest(`the body of the request is nested deeper than ${depthMax} levels`);
-  return value;
+  if (isTooDeep(read.value)) {
+    throw badRequest(`the body of the request is nested deeper than ${depthMax} levels`);
+  }
+  return read;
 }
 
 async function readText(request: Request): Promise<string> {

@@ -6,11 +6,12 @@ import { generateKeyPairSync } from "node:crypto";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kubernetesFolder } from "./kube-peers.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** Where the binary is looked for. */
 export const kubeBinary: string =
-  process.env["LAMBIENT_KUBE_BINARY"] ?? join(import.meta.dir, "../../.cache/kube/kube");
+  process.env["LAMBIENT_KUBE_BINARY"] ?? join(kubernetesFolder(), "kubernetes");
 
 /** Whether a real API can be started on this machine. */
 export const hasKubeBinary: boolean = existsSync(kubeBinary);
