@@ -1,7 +1,7 @@
 /** What a container's processes may do: user, groups, capabilities; as the last steps of a birth. Which of them a Pod asks for is read here too. */
 import type { Memory, Step } from "#host/linux/birth.ts";
 import { err, ok, type Result } from "#core/result.ts";
-import type { Container } from "../../model/container.ts";
+import type { Container, PodSecurityContext } from "../../model/container.ts";
 import type { PodSpec } from "../../model/pod.ts";
 
 /** Who a container's processes are. */
@@ -41,9 +41,9 @@ export function readPrivileges(spec: PodSpec, container: Container): Result<Cont
       "privileged containers are not run on this node: its machine is shared; name the capabilities that are needed",
     );
   }
-  const uid = own.runAsUser ?? pod.runAsUser ?? 0;
-  const gid = own.runAsGroup ?? pod.runAsGroup ?? 0;
-  if ((own.runAsNonRoot ?? pod.runAsNonRoot ?? false) && uid === 0) {
+  const wish = { ...pod, ...own };
+  const { runAsUser: uid = 0, runAsGroup: gid = 0, runAsNonRoot = false } = wish;
+  if (runAsNonRoot && uid === 0) {
     return err("container has runAsNonRoot and its command would run as root; set runAsUser");
   }
   const capabilities = readCapabilities(own.capabilities ?? {});
@@ -51,12 +51,14 @@ export function readPrivileges(spec: PodSpec, container: Container): Result<Cont
   return ok({
     uid,
     gid,
-    groups: [
-      ...new Set([...(pod.supplementalGroups ?? []), ...(pod.fsGroup === undefined ? [] : [pod.fsGroup])]),
-    ],
+    groups: groupsOf(pod),
     capabilities: capabilities.value,
     mayGainPrivileges: own.allowPrivilegeEscalation ?? true,
   });
+}
+
+function groupsOf({ supplementalGroups = [], fsGroup }: PodSecurityContext): number[] {
+  return [...new Set([...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])])];
 }
 
 function readCapabilities(asked: {
@@ -64,7 +66,6 @@ function readCapabilities(asked: {
   readonly drop?: readonly string[];
 }): Result<ReadonlySet<number>> {
   const given = new Set(byDefault.split(" "));
-  const plain = (name: string): string => name.toUpperCase().replace(/^CAP_/, "");
   for (const name of (asked.drop ?? []).map(plain)) {
     if (name === "ALL") given.clear();
     else given.delete(name);
@@ -77,6 +78,10 @@ function readCapabilities(asked: {
     given.add(name);
   }
   return ok(new Set([...given].map((name) => names.indexOf(name))));
+}
+
+function plain(name: string): string {
+  return name.toUpperCase().replace(/^CAP_/, "");
 }
 
 const prctl = { dropBounding: 24, noNewPrivileges: 38, ambient: 47, clearAmbient: 4 } as const;

@@ -27,7 +27,7 @@ export interface ContainerPlan {
   readonly cgroup: Cgroup;
   /** Absent: the node's own network and name. */
   readonly networkFd: number | undefined;
-  /** Folder of the FIFOs `stdin`, `stdout`, `stderr`; they are made here. */
+  /** Folder of the FIFOs `stdin`, `stdout`, `stderr`: see {@link openOutputs}. */
   readonly streamsFolder: string;
   readonly hasStdin: boolean;
 }
@@ -36,6 +36,7 @@ export interface ContainerPlan {
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const readWrite = 2;
+const readNoWait = 0o4000;
 const resizePipe = 1031;
 /** What a container may write while nobody reads: enough for a restart of this program. */
 const pipeBytes = 256 << 10;
@@ -80,16 +81,27 @@ export function candidates(program: string, path: string): readonly string[] {
   return path.split(":").map((folder) => `${folder === "" ? "." : folder}/${program}`);
 }
 
+/** Our ends of what a container writes; opened before it is born, so that its first word is not lost. */
+export interface ContainerOutputs {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** Makes a container's FIFOs, or finds them, and opens our ends. */
+export function openOutputs(libc: Libc, streamsFolder: string): ContainerOutputs {
+  mkdirSync(streamsFolder, { recursive: true, mode: 0o700 });
+  for (const name of ["stdin", "stdout", "stderr"]) makeFifo(libc, join(streamsFolder, name));
+  const stdout = openSync(join(streamsFolder, "stdout"), readNoWait);
+  return { stdout, stderr: openSync(join(streamsFolder, "stderr"), readNoWait) };
+}
+
 /** The streams of a container by descriptor. Both ends of each are its own: a reader that dies neither kills it nor loses what it wrote. */
 function openStreams(libc: Libc, plan: ContainerPlan, held: number[]): Map<number, number> {
-  mkdirSync(plan.streamsFolder, { recursive: true, mode: 0o700 });
   const names = plan.hasStdin ? ["stdin", "stdout", "stderr"] : ["stdout", "stderr"];
   const first = plan.hasStdin ? 0 : 1;
   return new Map(
     names.map((name, i) => {
-      const path = join(plan.streamsFolder, name);
-      makeFifo(libc, path);
-      const fd = hold(held, openSync(path, readWrite));
+      const fd = hold(held, openSync(join(plan.streamsFolder, name), readWrite));
       libc.attempt("fcntl", fd, resizePipe, pipeBytes);
       libc.attempt("fchown", fd, plan.privileges.uid, plan.privileges.gid);
       return [first + i, fd];

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { formatLines, formatNanoTime, lineBytesMax, parseLogLine } from "./log-lines.ts";
 
 const time = "2026-01-02T03:04:05.678000000Z";

@@ -13,8 +13,10 @@ test("addresses go round, and none is given twice", () => {
   const all = Array.from({ length: 7 }, () => addresses.take());
   expect(all).toEqual(Array.from({ length: 7 }, (_, i) => `10.244.0.${128 + i}`) as typeof all);
   expect(() => addresses.take()).toThrow("all 7 of the node are taken");
-  addresses.release(all[2] ?? all[0]!);
-  expect(addresses.take()).toBe(all[2] ?? all[0]!);
+  const [first, , third = first] = all;
+  if (third === undefined) throw new Error("no address was given");
+  addresses.release(third);
+  expect(addresses.take()).toBe(third);
 });
 
 test("an address that was given back rests until the others were given", () => {

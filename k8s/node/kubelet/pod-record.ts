@@ -30,6 +30,7 @@ export interface PodRecord {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
+  readonly hasSandbox: boolean;
   /** Absent in the node's own network. */
   readonly address: IpAddress | undefined;
   readonly startedAtMs: number;

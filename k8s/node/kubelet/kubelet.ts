@@ -1,0 +1,111 @@
+/** The kubelet: follows the Pods that are bound to this node and keeps a worker for each; finds its Pods again after a restart. */
+import { rmSync } from "node:fs";
+import { openCgroup } from "#host/linux/cgroup.ts";
+import { errorText } from "#host/mesh-error.ts";
+import type { ObjectEvent } from "#host/kube/kube-client.ts";
+import { instanceAnnotation, type PodObject, podResource } from "../../model/pod.ts";
+import type { KubeletHost } from "./kubelet-host.ts";
+import { podPaths } from "./pod-paths.ts";
+import type { PodRecord } from "./pod-record.ts";
+import { PodWorker } from "./pod-worker.ts";
+import { podCgroupPath } from "./sandbox.ts";
+
+const removeMs = 5000;
+
+/** See the file's opening. */
+export class Kubelet {
+  readonly #host: KubeletHost;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #records: Map<string, PodRecord>;
+  readonly #ending = new AbortController();
+  #isSynced = false;
+
+  constructor(host: KubeletHost) {
+    this.#host = host;
+    this.#records = new Map(host.records.readAll().map((record) => [record.uid, record]));
+    // Before any address is given out: what runs keeps its own.
+    for (const { address } of this.#records.values()) if (address !== undefined) host.addresses.keep(address);
+  }
+
+  /** Whether it knows every Pod of this node. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
+  /** How many Pods it looks after. */
+  get size(): number {
+    return this.#workers.size;
+  }
+
+  /** The worker of a Pod. */
+  find(uid: string): PodWorker | undefined {
+    return this.#workers.get(uid);
+  }
+
+  /** Begins to follow the API. */
+  start(): void {
+    const { api, log } = this.#host;
+    api.watch(podResource, {
+      onEvent: (event) => this.#onEvent(event),
+      onSync: () => this.#onSync(),
+      onError: (error) => log.warn("cannot follow the API", { kind: "Pod", error: errorText(error) }),
+      signal: this.#ending.signal,
+    });
+  }
+
+  /** An object that Pods of that uid show has changed. */
+  refresh(uid: string): void {
+    this.#workers.get(uid)?.refresh();
+  }
+
+  /** Lets every Pod run on without this program. */
+  close(): void {
+    this.#ending.abort();
+    for (const worker of this.#workers.values()) worker.close();
+  }
+
+  #onEvent({ type, object }: ObjectEvent<PodObject>): void {
+    const { uid } = object.metadata;
+    const known = this.#workers.get(uid);
+    if (type === "DELETED") {
+      known?.remove();
+      return;
+    }
+    if (known !== undefined) {
+      known.update(object);
+      return;
+    }
+    const isOurs = object.spec.nodeName === this.#host.node.name;
+    if (!isOurs || object.metadata.annotations?.[instanceAnnotation] !== undefined) return;
+    const worker = new PodWorker(this.#host, object, () => this.#workers.delete(uid));
+    this.#workers.set(uid, worker);
+    const record = this.#records.get(uid);
+    this.#records.delete(uid);
+    worker.open(record);
+  }
+
+  /** What is left in the records was deleted while nobody looked. */
+  #onSync(): void {
+    for (const record of this.#records.values()) void this.#clear(record);
+    this.#records.clear();
+    this.#isSynced = true;
+  }
+
+  async #clear({ uid, address, namespace, name }: PodRecord): Promise<void> {
+    const { cgroups, networks, addresses, records, enrolment, folders, log } = this.#host;
+    try {
+      const group = openCgroup(cgroups, podCgroupPath(this.#host, uid));
+      group.kill();
+      await enrolment.forget(uid);
+      await group.remove(removeMs);
+      networks.remove(uid);
+      if (address !== undefined) addresses.release(address);
+      const paths = podPaths(folders, uid);
+      for (const folder of [paths.folder, paths.runFolder]) rmSync(folder, { recursive: true, force: true });
+      records.remove(uid);
+      log.info("Pod cleared", { pod: `${namespace}/${name}`, reason: "deleted while this program was away" });
+    } catch (error) {
+      log.warn("Pod not cleared", { pod: `${namespace}/${name}`, error: errorText(error) });
+    }
+  }
+}
