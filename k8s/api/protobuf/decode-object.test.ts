@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import { assert, property, uint8Array } from "fast-check";
 import { decodeObject } from "./decode-object.ts";
 
 type Write = (writer: BinaryWriter) => BinaryWriter;
@@ -135,8 +135,8 @@ describe("decodeObject()", () => {
 
   test("ends for any bytes", () => {
     const prefix = envelope("v1", "Pod");
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (tail) => {
+    assert(
+      property(uint8Array({ maxLength: 200 }), (tail) => {
         const body = envelope("v1", "Pod", bytes(2, tail), bytes(1, tail));
         for (const each of [body, new Uint8Array([...prefix, ...tail])]) {
           try {
