@@ -1,5 +1,9 @@
-/** A ztunnel's sockets in a captured Pod without its mesh: what leaves goes on to where it was going, what comes is given to the Pod as its caller. */
+/**
+ * A ztunnel's sockets in a captured Pod without its mesh: what leaves goes on to where it was going, what comes is given to the Pod as its caller.
+ * In place of encryption the bytes of what leaves are inverted on the wire, so that a peer who echoes is none the wiser.
+ */
 import { putSocket } from "#host/linux/bpf.ts";
+import type { ByteStream } from "#host/byte-stream.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import { podListeners, podMarks } from "#host/linux/pod-marks.ts";
 import { startConnect, startListen } from "#host/linux/sockets.ts";
@@ -22,10 +26,14 @@ export function openPodProxy(
 ): PodProxy {
   const counts = { outbound: 0, inbound: 0, failed: 0 };
   const { namespaceFd } = pod;
-  const carry = (stream: SocketStream, connect: () => number): void => {
+  const carry = (
+    stream: SocketStream,
+    connect: () => number,
+    join: (far: ByteStream) => ByteStream = (far) => far,
+  ): void => {
     try {
       connectStream({ kind: "fd", fd: connect() }).then(
-        (far) => splice(stream, far),
+        (far) => splice(stream, join(far)),
         () => {
           counts.failed++;
           stream.reset();
@@ -39,7 +47,9 @@ export function openPodProxy(
   const onOutbound = (stream: SocketStream): void => {
     counts.outbound++;
     const { ip: address, port } = stream.localAddress;
-    carry(stream, () => startConnect(libc, namespaceFd, { to: { address, port } }, { mark: podMarks.proxy }));
+    const connect = (): number =>
+      startConnect(libc, namespaceFd, { to: { address, port } }, { mark: podMarks.proxy });
+    carry(stream, connect, inverted);
   };
   const onInbound = (stream: SocketStream): void => {
     counts.inbound++;
@@ -63,4 +73,26 @@ export function openPodProxy(
   });
   const drain = (): void => open.forEach((listener) => listener.close());
   return { counts, drain, [Symbol.dispose]: drain };
+}
+
+/** The same stream with every byte inverted in both directions. */
+function inverted(stream: ByteStream): ByteStream {
+  return {
+    write: (bytes) => stream.write(invert(bytes)),
+    end: () => stream.end(),
+    reset: () => stream.reset(),
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
+    handle: (handler) =>
+      stream.handle({
+        onData: (bytes) => handler.onData(invert(bytes)),
+        onDrain: () => handler.onDrain(),
+        onEnd: () => handler.onEnd(),
+        onClose: (error) => handler.onClose(error),
+      }),
+  };
+}
+
+function invert(bytes: Uint8Array): Uint8Array {
+  return bytes.map((byte) => byte ^ 0xff);
 }

@@ -1,15 +1,15 @@
 /** Pods made by hand for tests of the network: a namespace behind a veth in a node's namespace, a control group, processes in both. No kubelet. */
 import { join } from "node:path";
 import type { PodSandbox } from "../../k8s/node/enrolment/pod-sandbox.ts";
-import { type IpAddress, parseCidr } from "#core/address/ip.ts";
+import { type Cidr, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { openCgroup, readCgroupMounts } from "#host/linux/cgroup.ts";
 import { closeFd, type Libc } from "#host/linux/libc.ts";
 import { addAddress, addVethPair, findLink, setLinkUp } from "#host/linux/links.ts";
-import { makeNetworkNamespace, type NetworkNamespace, withNamespace } from "#host/linux/namespaces.ts";
+import { makeNetworkNamespace, type NetworkNamespace } from "#host/linux/namespaces.ts";
 import { openNetlink } from "#host/linux/netlink.ts";
 import { readPipe } from "#host/linux/pipe-reader.ts";
 import type { Poller } from "#host/linux/poller.ts";
-import { addRoute, localTable, mainTable } from "#host/linux/routes.ts";
+import { addRoute, mainTable } from "#host/linux/routes.ts";
 import { openPipe, signals, spawnChild } from "#host/linux/spawn.ts";
 import { writeSettings } from "#host/linux/sysctls.ts";
 
@@ -24,7 +24,9 @@ export interface BusyProgram {
 /** A Pod. */
 export interface TestPod extends PodSandbox {
   /** Starts the busy program in it, serving a port. */
-  start(port: number, env?: Readonly<Record<string, string>>): Promise<BusyProgram>;
+  start(port: number, options?: { readonly address?: string }): Promise<BusyProgram>;
+  /** Name of its link's end in the node. */
+  readonly hostLink: string;
   close(): Promise<void>;
 }
 
@@ -56,7 +58,7 @@ export function makeTestPod(
 ): TestPod {
   const { libc, poller, node } = parts;
   const network = makeNetworkNamespace(libc);
-  connectPod(libc, { node, network, address });
+  const hostLink = connectPod(libc, { node, network, address });
   const uid = crypto.randomUUID();
   const mounts = readCgroupMounts();
   const cgroup = openCgroup(mounts, `lambient-pod-test-${uid}`);
@@ -71,8 +73,9 @@ export function makeTestPod(
     network,
     cgroup,
     interfaceName: "eth0",
-    async start(port, env = {}) {
-      const program = await startBusy(libc, poller, { namespace: network, port, env });
+    hostLink,
+    async start(port, options = {}) {
+      const program = await startBusy(libc, poller, { namespace: network, port, ...options });
       await cgroup.join(program.pid);
       programs.push(program);
       return program;
@@ -150,7 +153,7 @@ function connectPod(
     network,
     address,
   }: { readonly node: NetworkNamespace; readonly network: NetworkNamespace; readonly address: IpAddress },
-): void {
+): string {
   using outside = openNetlink(libc, node.fd);
   using inside = openNetlink(libc, network.fd);
   const name = `veth${address.replaceAll(".", "").slice(-10)}`;
@@ -176,21 +179,10 @@ function connectPod(
     linkIndex: inner,
     gateway: hostSource,
   });
+  return name;
 }
 
-/** A namespace's local table, for tests that look. */
-export const testLocalTable: number = localTable;
-
-/** Runs a synchronous call, such as `Bun.listen`, in a namespace. */
-export function within<T>(libc: Libc, namespace: NetworkNamespace, action: () => T): T {
-  return withNamespace(libc, namespace.fd, action);
-}
-
-function cidr(text: string): ReturnType<typeof mustCidr> {
-  return mustCidr(text);
-}
-
-function mustCidr(text: string) {
+function cidr(text: string): Cidr {
   const parsed = parseCidr(text);
   if (!parsed.ok) throw new Error(parsed.error);
   return parsed.value;

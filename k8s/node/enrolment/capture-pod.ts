@@ -73,20 +73,22 @@ export function endCapture(options: CaptureOptions, target: CaptureTarget): numb
 }
 
 /** Looks after a Pod that left: once its captured connections have ended, its namespace is as it was before. @returns how many are left */
-export function settleAfterCapture(options: CaptureOptions, { sandbox, pod }: CaptureTarget): number {
+export function settleAfterCapture(
+  options: CaptureOptions,
+  { sandbox, pod }: Pick<CaptureTarget, "sandbox" | "pod">,
+): number {
   const left = tidyConnections(options.libc, sandbox).looped;
   if (left === 0) bringTo(options.libc, sandbox.network.fd, "plain", pod);
   return left;
 }
 
-/** Mends what is not as it should be of a captured Pod. @returns what that was; `listeners` are ztunnel's to mend */
+/** Mends what is not as it should be of a captured Pod. @returns what that was */
 export function mendCapture(options: CaptureOptions, { sandbox, pod, link }: CaptureTarget): CaptureFault[] {
   const faults: CaptureFault[] = [...bringTo(options.libc, sandbox.network.fd, "capturing", pod)];
   if (!link.isAttached(sandbox.network)) {
     link.attach(sandbox.network, pod);
     faults.push("link");
   }
-  if (!link.hasListeners(pod)) faults.push("listeners");
   return faults;
 }
 

@@ -1,6 +1,7 @@
 /** Brings a Pod's network namespace to a stage of its capture, and tells what of it is not as it should be. Knows no ztunnel and no API. */
 import type { Libc } from "#host/linux/libc.ts";
-import { openNetlink } from "#host/linux/netlink.ts";
+import { isErrno } from "#host/linux/errno.ts";
+import { type Netlink, openNetlink } from "#host/linux/netlink.ts";
 import { listRoutes, listRules } from "#host/linux/route-lists.ts";
 import { addRoute, changeRules, deleteRoute, type Route, type Rule } from "#host/linux/routes.ts";
 import { readSettings, writeSettings } from "#host/linux/sysctls.ts";
@@ -78,7 +79,16 @@ export function changeRouting(libc: Libc, namespaceFd: number, { rules, routes }
   using netlink = openNetlink(libc, namespaceFd);
   for (const route of routes.missing) addRoute(netlink, route);
   changeRules(netlink, { added: rules.missing, removed: rules.surplus });
-  for (const route of routes.surplus) deleteRoute(netlink, route);
+  for (const route of routes.surplus) removeRoute(netlink, route);
+}
+
+/** One that was replaced by the one that was missing is gone already. */
+function removeRoute(netlink: Netlink, route: Route): void {
+  try {
+    deleteRoute(netlink, route);
+  } catch (error) {
+    if (!isErrno(error, "ESRCH")) throw error;
+  }
 }
 
 /** Makes a planned change of settings. */

@@ -22,6 +22,7 @@ export interface PodLink {
   attach(network: NetworkNamespace, pod: CapturedPod): boolean;
   /** Whether the program is attached to the namespace. */
   isAttached(network: NetworkNamespace): boolean;
+  isAttachedAnywhere(): boolean;
   /** Whether ztunnel's listeners stand in the map. */
   hasListeners(pod: Pick<CapturedPod, "capturesInbound">): boolean;
   /** Ends the capture: connections meet the Pod again. */
@@ -41,9 +42,14 @@ export function openPodLink(libc: Libc, folder: string, uid: string): PodLink {
   return new Link(libc, join(folder, `${uid}-link`), join(folder, `${uid}-map`));
 }
 
-/** The Pods that have something in the folder. */
-export function listPodLinks(folder: string): ReadonlySet<string> {
-  return new Set(readdirSync(folder).flatMap((name) => /^(.*)-(?:link|map)$/.exec(name)?.[1] ?? []));
+/** Removes the names of what captures nothing any more, because the namespace is gone or nothing was attached. */
+export function sweepPodLinks(libc: Libc, folder: string): void {
+  const uids = new Set(readdirSync(folder).flatMap((name) => /^(.*)-(?:link|map)$/.exec(name)?.[1] ?? []));
+  for (const uid of uids) {
+    const link = openPodLink(libc, folder, uid);
+    if (!link.isAttachedAnywhere()) link.detach();
+    link.close();
+  }
 }
 
 class Link implements PodLink {
@@ -81,6 +87,10 @@ class Link implements PodLink {
   isAttached(network: NetworkNamespace): boolean {
     const fd = this.#linkFd;
     return fd !== undefined && attachedNamespace(this.#libc, fd) === inodeOf(network);
+  }
+
+  isAttachedAnywhere(): boolean {
+    return this.#linkFd !== undefined && attachedNamespace(this.#libc, this.#linkFd) !== undefined;
   }
 
   hasListeners({ capturesInbound }: Pick<CapturedPod, "capturesInbound">): boolean {

@@ -29,6 +29,8 @@ export interface PodRouting {
 export interface RoutedPod extends CapturedPod {
   /** Whether connections from before its capture may be open. */
   readonly keepsConnections: boolean;
+  /** Whether ztunnel has listeners for it. Without them what is captured has nobody to go to, and is refused by its route at once. */
+  readonly isServed: boolean;
 }
 
 /** Everything is delivered here, where the capture program decides. */
@@ -68,7 +70,7 @@ export function routingFor(stage: CaptureStage, pod: RoutedPod, facts: Namespace
   const rules4 = { plain: plainRules, ready: readyRules, capturing: capturingRules }[stage](pod);
   return {
     rules: hasIpv6 ? [...rules4, ...rulesIpv6(stage)] : rules4,
-    routes: stage === "plain" ? [] : capturedRoutes(pod.address),
+    routes: stage === "plain" ? [] : capturedRoutes(pod.address, stage === "ready" || pod.isServed),
     settings: new Map([...settings4(stage, facts), ...(hasIpv6 ? settings6(stage) : [])]),
   };
 }
@@ -170,18 +172,14 @@ function marked(priority: number, value: number, table: number): Rule {
   return { family: 4, priority, table, mark: { value, mask: podMarkMask } };
 }
 
-function capturedRoutes(address: IpAddress): Route[] {
-  const ways = [
-    [captureTable, anywhere],
-    [ownTable, whole(address)],
-  ] as const;
-  return ways.map(([table, destination]) => ({
-    kind: "local",
-    destination,
-    table,
-    linkIndex: loopback,
-    source: address,
-  }));
+function capturedRoutes(address: IpAddress, isServed: boolean): Route[] {
+  const here = { kind: "local", linkIndex: loopback, source: address } as const;
+  return [
+    isServed
+      ? { ...here, destination: anywhere, table: captureTable }
+      : { kind: "unreachable", destination: anywhere, table: captureTable },
+    { ...here, destination: whole(address), table: ownTable },
+  ];
 }
 
 /** IPv6 has no way out but loopback while a Pod is captured. */

@@ -29,7 +29,14 @@ const web: PodRecord = {
 function open(keys: Record<string, readonly string[]> = {}) {
   const clock = new FakeClock();
   const policyKeys = (uid: string): readonly string[] => keys[uid] ?? [];
-  const zds = new PodZds({ clock, log: silentLog, deadlineMs: 5000, connectionsMax: 4, policyKeys });
+  const zds = new PodZds({
+    clock,
+    log: silentLog,
+    deadlineMs: 5000,
+    connectionsMax: 4,
+    policyKeys,
+    onListeners: () => undefined,
+  });
   return { clock, zds };
 }
 

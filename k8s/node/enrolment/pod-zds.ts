@@ -23,6 +23,8 @@ export interface PodRecord {
 export interface PodZdsOptions extends ZdsHubOptions {
   /** Keys of the policies that hold for a Pod now; asked whenever it is told of. */
   readonly policyKeys: (uid: string) => readonly string[];
+  /** ztunnel's listeners of one Pod, or of all, may have come or gone. */
+  readonly onListeners: (uid: string | undefined) => void;
 }
 
 interface Told extends DesiredPod {
@@ -39,6 +41,8 @@ export class PodZds {
     this.#options = options;
     this.#hub = new ZdsHub(options, {
       noun: "Pod",
+      onAccepted: options.onListeners,
+      onLost: () => options.onListeners(undefined),
       next: (known) =>
         nextPodRequest(this.#pods, {
           added: known.acknowledged("add"),

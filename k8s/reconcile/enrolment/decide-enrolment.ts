@@ -64,12 +64,15 @@ function refusalOf(
   { metadata, spec, status }: PodObject,
   { excludedNamespaces }: EnrolmentSettings,
 ): StayOutReason | undefined {
-  const { annotations = {}, labels = {}, namespace } = metadata;
-  if (annotations[instanceAnnotation] !== undefined) return "instance";
+  if (metadata.annotations?.[instanceAnnotation] !== undefined) return "instance";
   if (status?.phase === "Succeeded" || status?.phase === "Failed") return "ended";
   if (spec.hostNetwork === true) return "host-network";
-  if (excludedNamespaces.has(namespace)) return "namespace-excluded";
-  // A label beats the annotation of the same name, as Istio's injector has it.
-  const isInjected = (labels[sidecarInjectKey] ?? annotations[sidecarInjectKey]) === "true";
-  return isInjected || annotations[sidecarStatusAnnotation] !== undefined ? "sidecar" : undefined;
+  if (excludedNamespaces.has(metadata.namespace)) return "namespace-excluded";
+  return hasSidecar(metadata) ? "sidecar" : undefined;
+}
+
+/** Whether it has one, or asks to get one; a label beats the annotation of the same name, as Istio's injector has it. */
+function hasSidecar({ annotations = {}, labels = {} }: ObjectMeta): boolean {
+  const asked = labels[sidecarInjectKey] ?? annotations[sidecarInjectKey];
+  return asked === "true" || annotations[sidecarStatusAnnotation] !== undefined;
 }

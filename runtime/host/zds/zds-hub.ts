@@ -22,6 +22,10 @@ export interface ZdsHubOptions {
 export type ZdsSpeech<Request extends ZdsRequest> = Pick<ZdsConnectionOptions<Request>, "next" | "encode"> & {
   /** What a workload is called in messages: `slot`. */
   readonly noun: string;
+  /** The latest ztunnel acknowledged something of a workload. */
+  readonly onAccepted?: (uid: string) => void;
+  /** The latest ztunnel is gone. */
+  readonly onLost?: () => void;
 };
 
 interface Waiter {
@@ -152,6 +156,7 @@ export class ZdsHub<Request extends ZdsRequest> {
           );
     for (const waiter of this.#waiters)
       if (waiter.uid === uid && waiter.kind === kind) waiter.settle(refusal);
+    if (refusal === undefined) this.#speech.onAccepted?.(uid);
   }
 
   #onClose(connection: ZdsConnection<Request>): void {
@@ -159,5 +164,6 @@ export class ZdsHub<Request extends ZdsRequest> {
     if (connection !== this.#latest) return;
     this.#latest = undefined;
     this.#options.log.warn("ztunnel disconnected");
+    this.#speech.onLost?.();
   }
 }

@@ -1,0 +1,232 @@
+/** Builds enrolment, top to bottom, and keeps the Pods that the kubelet hands over: what the API wishes of each becomes its life. */
+import { join } from "node:path";
+import type { MetricsRegistry } from "#host/admin/metrics.ts";
+import type { Clock } from "#host/clock.ts";
+import type { KubeClient } from "#host/kube/kube-client.ts";
+import type { CgroupMounts } from "#host/linux/cgroup.ts";
+import type { Libc } from "#host/linux/libc.ts";
+import type { Poller } from "#host/linux/poller.ts";
+import { watchRouting } from "#host/linux/routing-watch.ts";
+import type { Log } from "#host/log.ts";
+import { MeshError } from "#host/mesh-error.ts";
+import { servePackets } from "#host/zds/packet-socket.ts";
+import { redirectionAnnotation } from "../../reconcile/enrolment/decide-enrolment.ts";
+import { openEnrolmentMetrics, registerEnrolmentFacts } from "./enrolment-metrics.ts";
+import { enrolmentNews } from "./enrolment-news.ts";
+import { EnrolmentWishes } from "./enrolment-wishes.ts";
+import { openPinFolder, sweepPodLinks } from "./pod-link.ts";
+import { PodLife, type PodLifeOptions, type PodLifeState } from "./pod-life.ts";
+import { PodNotices, type Redirection } from "./pod-notices.ts";
+import type { PodEnrolment, PodSandbox } from "./pod-sandbox.ts";
+import { PodZds } from "./pod-zds.ts";
+
+/** What enrolment is built from. */
+export interface EnrolmentOptions {
+  readonly libc: Libc;
+  readonly poller: Poller;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly api: KubeClient;
+  readonly registry: MetricsRegistry;
+  readonly cgroupMounts: CgroupMounts;
+  readonly runDir: string;
+  /** Name of this node's object. */
+  readonly node: string;
+  /** Namespaces whose Pods are never taken in. */
+  readonly excludedNamespaces: ReadonlySet<string>;
+  /** Namespace of the mesh's own parts. */
+  readonly rootNamespace: string;
+}
+
+/** A Pod of {@link OpenEnrolment.report}. */
+export interface EnrolledPodReport {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly state: PodLifeState;
+}
+
+/** Enrolment that runs. */
+export interface OpenEnrolment extends PodEnrolment {
+  /** What has not been told whole yet by the API or to ztunnel. */
+  readonly waitsFor: readonly string[];
+  report(): readonly EnrolledPodReport[];
+}
+
+/** Deadline of ZDS for every request; one ztunnel that serves and a few that drain. */
+const zdsLimits = { deadlineMs: 5000, connectionsMax: 8 } as const;
+/** How often every Pod is looked at; changes of its rules are noticed at once. */
+const lookEveryMs = 1000;
+/** A ztunnel that ends lets go of its listeners a moment after its connection; then what is captured must be refused. */
+const lookAfterLossMs = [1, 5, 20, 50, 100, 200, 400] as const;
+/** How long the kubelet waits for the API to speak of a Pod that it has seen there itself. */
+const knownWithinMs = 5000;
+const freezeTimeoutMs = 250;
+const flowRulesMax = 512;
+const leaveDelayMs = 250;
+
+/** Starts it. @throws LinuxError when the kernel has no such file system for links */
+export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
+  const { libc, poller, clock, log, api, node, runDir, registry } = options;
+  const pinFolder = join(runDir, "pods");
+  openPinFolder(libc, pinFolder);
+  sweepPodLinks(libc, pinFolder);
+  const notices = new PodNotices({ api, clock, log, node });
+  const wishes: EnrolmentWishes = new EnrolmentWishes({
+    api,
+    log,
+    node,
+    settings: options,
+    rootNamespace: options.rootNamespace,
+    onChange: ({ metadata }) => enrolment.onWish(metadata.uid),
+  });
+  const zds = new PodZds({
+    clock,
+    log,
+    ...zdsLimits,
+    policyKeys: (uid) => wishes.policyKeysFor(uid),
+    onListeners(uid) {
+      if (uid !== undefined) return enrolment.look(uid);
+      for (const delayMs of lookAfterLossMs) clock.after(delayMs, () => enrolment.look(undefined));
+    },
+  });
+  const capture = { libc, cgroupMounts: options.cgroupMounts, freezeTimeoutMs, flowRulesMax };
+  const news = enrolmentNews(openEnrolmentMetrics(registry), notices, log);
+  const life = { capture, pinFolder, zds, notices, news, clock, log, leaveDelayMs };
+  const enrolment: Enrolment = new Enrolment({ life, wishes, poller });
+  registerEnrolmentFacts(registry, () => ({
+    enrolled: enrolment.count("capturing"),
+    leaving: enrolment.count("leaving"),
+    isZtunnelSynced: zds.isSynced,
+  }));
+  const socket = servePackets({ libc, poller, log, path: join(runDir, "pods.sock") }, (connection) =>
+    zds.accept(connection),
+  );
+  wishes.follow();
+  enrolment.start();
+  let isOpen = true;
+  return {
+    get waitsFor() {
+      return zds.isSynced ? wishes.waitsFor : [...wishes.waitsFor, "ztunnel"];
+    },
+    report: () => enrolment.report(),
+    admit: (pod) => enrolment.admit(pod),
+    forget: (uid) => enrolment.forget(uid),
+    async close() {
+      if (!isOpen) return;
+      isOpen = false;
+      wishes.close();
+      enrolment.close();
+      notices.close();
+      zds.close();
+      socket[Symbol.dispose]();
+    },
+  };
+}
+
+interface EnrolmentParts {
+  readonly life: PodLifeOptions;
+  readonly wishes: EnrolmentWishes;
+  readonly poller: Poller;
+}
+
+interface Entry {
+  readonly life: PodLife;
+  readonly watch: Disposable;
+}
+
+/** The Pods that were handed over. */
+class Enrolment {
+  readonly #parts: EnrolmentParts;
+  readonly #pods = new Map<string, Entry>();
+  #isOpen = true;
+
+  constructor(parts: EnrolmentParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { clock } = this.#parts.life;
+    const look = (): void => {
+      if (!this.#isOpen) return;
+      this.look(undefined);
+      clock.after(lookEveryMs, look);
+    };
+    clock.after(lookEveryMs, look);
+  }
+
+  /** Looks after one Pod, or after all. */
+  look(uid: string | undefined): void {
+    if (uid !== undefined) this.#pods.get(uid)?.life.look();
+    else for (const { life } of this.#pods.values()) life.look();
+  }
+
+  async admit(sandbox: PodSandbox): Promise<void> {
+    const life = this.#lifeOf(sandbox);
+    this.onWish(sandbox.uid);
+    const { clock } = this.#parts.life;
+    const late = Promise.withResolvers<never>();
+    const timer = clock.after(knownWithinMs + zdsLimits.deadlineMs, () => {
+      const waitsFor = this.#parts.wishes.waitsFor.join(", ") || "the Pod";
+      const text = `Cannot admit Pod ${sandbox.namespace}/${sandbox.name}: still waiting for ${waitsFor}`;
+      late.reject(new MeshError("timeout", text));
+    });
+    try {
+      await Promise.race([life.settled(), late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async forget(uid: string): Promise<void> {
+    const entry = this.#pods.get(uid);
+    if (entry === undefined) return;
+    this.#pods.delete(uid);
+    entry.watch[Symbol.dispose]();
+    entry.life.end();
+  }
+
+  /** The API has said something of a Pod. */
+  onWish(uid: string): void {
+    const { wishes, life } = this.#parts;
+    const entry = this.#pods.get(uid);
+    if (entry === undefined) return;
+    const value = wishes.find(uid)?.metadata.annotations?.[redirectionAnnotation];
+    if (value === undefined || isRedirection(value)) life.notices.know(uid, value);
+    entry.life.want(wishes.decisionFor(uid));
+  }
+
+  count(state: PodLifeState): number {
+    return [...this.#pods.values()].filter(({ life }) => life.state === state).length;
+  }
+
+  report(): readonly EnrolledPodReport[] {
+    return [...this.#pods.values()].map(({ life: { sandbox, state } }) => {
+      const { uid, namespace, name } = sandbox;
+      return { uid, namespace, name, state };
+    });
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    for (const { life, watch } of this.#pods.values()) {
+      watch[Symbol.dispose]();
+      life.abandon();
+    }
+    this.#pods.clear();
+  }
+
+  #lifeOf(sandbox: PodSandbox): PodLife {
+    const known = this.#pods.get(sandbox.uid);
+    if (known !== undefined) return known.life;
+    const life = new PodLife(this.#parts.life, sandbox);
+    const { libc } = this.#parts.life.capture;
+    const watch = watchRouting(libc, this.#parts.poller, sandbox.network.fd, () => life.look());
+    this.#pods.set(sandbox.uid, { life, watch });
+    return life;
+  }
+}
+
+function isRedirection(value: string): value is NonNullable<Redirection> {
+  return value === "enabled" || value === "pending";
+}

@@ -1,0 +1,289 @@
+/**
+ * One Pod between the mesh and the world outside it: brings it to where the wish is, one step at a time, tries again what failed,
+ * and looks after it in between. What the steps do to the kernel is in capture-pod.ts.
+ *
+ *   plain --enrol--> capturing --leave--> leaving --last captured connection ends--> plain
+ *                        ▲                   │
+ *                        └───────enrol───────┘
+ */
+import type { Clock, Timer } from "#host/clock.ts";
+import type { Log } from "#host/log.ts";
+import { errorText, MeshError } from "#host/mesh-error.ts";
+import type { EnrolmentDecision } from "../../reconcile/enrolment/decide-enrolment.ts";
+import {
+  beginCapture,
+  type CaptureOptions,
+  type CaptureTarget,
+  endCapture,
+  keepsConnections,
+  mendCapture,
+  prepareCapture,
+  settleAfterCapture,
+  stageOf,
+} from "./capture-pod.ts";
+import type { EnrolmentNews } from "./enrolment-news.ts";
+import { openPodLink, type PodLink } from "./pod-link.ts";
+import type { PodNotices } from "./pod-notices.ts";
+import type { RoutedPod } from "./pod-routing.ts";
+import type { PodSandbox } from "./pod-sandbox.ts";
+import type { PodZds } from "./pod-zds.ts";
+
+/** What all Pods of a node share. */
+export interface PodLifeOptions {
+  readonly capture: CaptureOptions;
+  /** Where links have their names. */
+  readonly pinFolder: string;
+  readonly zds: PodZds;
+  readonly notices: PodNotices;
+  readonly news: EnrolmentNews;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Between telling the mesh that a Pod leaves and letting go of it, so that nobody opens a tunnel to it any more. */
+  readonly leaveDelayMs: number;
+}
+
+/** How far a Pod is. */
+export type PodLifeState = "plain" | "capturing" | "leaving";
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const retryMs = { first: 100, longest: 5000 } as const;
+
+/** See the file's opening. */
+export class PodLife {
+  readonly sandbox: PodSandbox;
+  readonly #options: PodLifeOptions;
+  readonly #waiters: Waiter[] = [];
+  #state: PodLifeState;
+  #wish: EnrolmentDecision | undefined;
+  #wishedAtMs = 0;
+  /** How it is captured; absent for one that a program before this one captured, until that is compared. */
+  #captured: RoutedPod | undefined;
+  #link: PodLink | undefined;
+  #isMoving = false;
+  #isOver = false;
+  #failures = 0;
+  #retry: Timer | undefined;
+
+  constructor(options: PodLifeOptions, sandbox: PodSandbox) {
+    this.#options = options;
+    this.sandbox = sandbox;
+    const stage = stageOf(options.capture, sandbox);
+    this.#state = stage === "ready" ? "leaving" : stage;
+  }
+
+  get state(): PodLifeState {
+    return this.#state;
+  }
+
+  /** Says where it should be; undefined leaves it where it is. */
+  want(wish: EnrolmentDecision | undefined): void {
+    if (wish === undefined || isSame(wish, this.#wish)) return;
+    this.#wish = wish;
+    this.#wishedAtMs = this.#options.clock.monotonicMs();
+    this.#hurry();
+  }
+
+  /** Waits until it is where it should be. @throws what kept it from there at the next attempt */
+  async settled(): Promise<void> {
+    if (this.#isSettled) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiters.push({ resolve, reject });
+    this.#hurry();
+    await promise;
+  }
+
+  /** Compares what is with what should be, mends it, and looks whether what was held is over. */
+  look(): void {
+    if (this.#isMoving || this.#isOver) return;
+    try {
+      if (this.#state === "leaving") this.#lookAfterLeaving();
+      else if (this.#state === "capturing") this.#lookAfterCapture();
+    } catch (error) {
+      this.#options.log.warn("Pod not looked after", { pod: this.#name, error: errorText(error) });
+    }
+  }
+
+  /** The Pod is gone. */
+  end(): void {
+    this.#stop("it is gone");
+    this.#options.zds.remove(this.sandbox.uid);
+    this.#options.notices.forget(this.sandbox.uid);
+    this.#dropLink();
+  }
+
+  /** Leaves it as it is. */
+  abandon(): void {
+    this.#stop("the node's program stops");
+    this.#link?.close();
+  }
+
+  get #name(): string {
+    return `${this.sandbox.namespace}/${this.sandbox.name}`;
+  }
+
+  get #isSettled(): boolean {
+    const wish = this.#wish;
+    if (wish === undefined || this.#isOver) return false;
+    if (wish.kind === "out") return this.#state !== "capturing";
+    const { capturesInbound, capturesDns } = wish;
+    const captured = this.#captured;
+    return (
+      this.#state === "capturing" &&
+      captured?.capturesInbound === capturesInbound &&
+      captured.capturesDns === capturesDns
+    );
+  }
+
+  #hurry(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    void this.#move();
+  }
+
+  /** Never rejects. */
+  async #move(): Promise<void> {
+    if (this.#isMoving || this.#isOver) return;
+    this.#isMoving = true;
+    try {
+      while (!this.#isSettled && !this.#isOver && this.#wish !== undefined) {
+        if (this.#wish.kind === "in") await this.#enrol(this.#wish);
+        else await this.#leave(this.#wish);
+      }
+      this.#failures = 0;
+      if (this.#isSettled) for (const { resolve } of this.#waiters.splice(0)) resolve();
+    } catch (error) {
+      this.#onFailure(error);
+    } finally {
+      this.#isMoving = false;
+    }
+  }
+
+  async #enrol(wish: Extract<EnrolmentDecision, { kind: "in" }>): Promise<void> {
+    const { capture, zds, notices, pinFolder } = this.#options;
+    const { sandbox } = this;
+    const { uid, name, namespace, serviceAccount, address, nameserver } = sandbox;
+    const { capturesInbound, capturesDns } = wish;
+    this.#link ??= openPodLink(capture.libc, pinFolder, uid);
+    const pod = { address, nameserver, capturesInbound, capturesDns, keepsConnections: true, isServed: true };
+    const target = { sandbox, pod, link: this.#link };
+    prepareCapture(capture, target);
+    if (this.#state === "plain") this.#state = "leaving";
+    // What is captured already stays captured, whether there is a ztunnel now or not.
+    if (this.#state === "capturing")
+      this.#begin({ ...target, pod: { ...pod, isServed: this.#link.hasListeners(pod) } });
+    const fds = [sandbox.network.fd, this.#link.mapFd] as const;
+    const who = { uid, name, namespace, serviceAccount };
+    await zds.add({ ...who, address, nameserver, capturesInbound, capturesDns, fds });
+    if (this.#isOver || this.#wish !== wish) return;
+    const isNew = this.#state !== "capturing";
+    const stoodMs = this.#begin(target);
+    void notices.setRedirection(sandbox, "enabled");
+    if (isNew) this.#tellMove("in", stoodMs, "labelled");
+  }
+
+  #begin(target: CaptureTarget): number {
+    const stoodMs = beginCapture(this.#options.capture, target);
+    this.#state = "capturing";
+    this.#captured = target.pod;
+    return stoodMs;
+  }
+
+  async #leave(wish: Extract<EnrolmentDecision, { kind: "out" }>): Promise<void> {
+    const { capture, zds, notices, pinFolder, clock, leaveDelayMs } = this.#options;
+    const { sandbox } = this;
+    if (wish.reason !== "ended") {
+      await Promise.race([notices.setRedirection(sandbox, undefined), pause(clock, leaveDelayMs)]);
+      await pause(clock, leaveDelayMs);
+      if (this.#isOver || this.#wish !== wish) return;
+    }
+    const link = (this.#link ??= openPodLink(capture.libc, pinFolder, sandbox.uid));
+    const stoodMs = endCapture(capture, { sandbox, pod: this.#captured ?? this.#asLeft(), link });
+    zds.letGo(sandbox.uid);
+    this.#dropLink();
+    this.#state = "leaving";
+    this.#tellMove("out", stoodMs, wish.reason);
+  }
+
+  #tellMove(direction: "in" | "out", stoodMs: number, reason: string): void {
+    const tookMs = this.#options.clock.monotonicMs() - this.#wishedAtMs;
+    this.#options.news.moved(this.sandbox, { direction, tookMs, stoodMs, reason });
+  }
+
+  #lookAfterCapture(): void {
+    const { capture, zds, news } = this.#options;
+    if (this.#captured === undefined || this.#link === undefined) return;
+    const { sandbox } = this;
+    const target = { sandbox, pod: this.#captured, link: this.#link };
+    const faults = mendCapture(capture, target);
+    const isServed = this.#link.hasListeners(this.#captured);
+    if (!isServed && this.#captured.isServed && zds.isServed(sandbox.uid)) {
+      faults.push("listeners");
+      zds.repeat(sandbox.uid);
+    }
+    if (faults.length > 0) news.mended(sandbox, faults);
+    const keeps = this.#captured.keepsConnections && keepsConnections(capture, target);
+    if (keeps === this.#captured.keepsConnections && isServed === this.#captured.isServed) return;
+    this.#captured = { ...this.#captured, keepsConnections: keeps, isServed };
+    mendCapture(capture, { ...target, pod: this.#captured });
+  }
+
+  #lookAfterLeaving(): void {
+    if (this.#wish?.kind === "in") return; // on its way back
+    const { capture, zds } = this.#options;
+    this.#dropLink();
+    const pod = this.#captured ?? this.#asLeft();
+    const left = settleAfterCapture(capture, { sandbox: this.sandbox, pod });
+    if (left > 0) return;
+    this.#state = "plain";
+    this.#captured = undefined;
+    zds.remove(this.sandbox.uid);
+  }
+
+  #dropLink(): void {
+    this.#link?.detach();
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  /** What is needed to undo a capture that a program before this one made. */
+  #asLeft(): RoutedPod {
+    const { address, nameserver } = this.sandbox;
+    const captures = { capturesInbound: true, capturesDns: true };
+    return { address, nameserver, ...captures, keepsConnections: true, isServed: true };
+  }
+
+  #onFailure(error: unknown): void {
+    const { clock, news, notices } = this.#options;
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
+    if (this.#isOver) return;
+    const direction = this.#wish?.kind === "in" ? "in" : "out";
+    const retryInMs = Math.min(retryMs.first * 2 ** Math.min(this.#failures++, 10), retryMs.longest);
+    news.failed(this.sandbox, direction, { error, retryInMs });
+    if (direction === "in" && this.#state !== "capturing")
+      void notices.setRedirection(this.sandbox, "pending");
+    this.#retry = clock.after(retryInMs, () => void this.#move());
+  }
+
+  #stop(why: string): void {
+    this.#isOver = true;
+    this.#retry?.cancel();
+    const over = new MeshError("canceled", `Cannot move Pod ${this.#name}: ${why}`);
+    for (const { reject } of this.#waiters.splice(0)) reject(over);
+  }
+}
+
+function isSame(a: EnrolmentDecision, b: EnrolmentDecision | undefined): boolean {
+  if (b === undefined || a.kind !== b.kind) return false;
+  if (a.kind === "out" || b.kind === "out") return true;
+  return a.capturesInbound === b.capturesInbound && a.capturesDns === b.capturesDns;
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}
