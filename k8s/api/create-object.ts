@@ -7,7 +7,7 @@ import { freshMeta, generatedName, metadataFaults } from "./metadata.ts";
 import { rowKeyOf, type Transaction } from "./object-store.ts";
 import { asObjectOf, readBySchema } from "./read-body.ts";
 import { alreadyExists, type FieldFault, forbidden, invalid, notFound, unexplained } from "./refusal.ts";
-import type { WorkingObject } from "./working-object.ts";
+import type { WorkingMeta, WorkingObject } from "./working-object.ts";
 import {
   type Target,
   timestamp,
@@ -49,13 +49,15 @@ export function createIn(
   const { target, options } = request;
   const { kind } = target;
   const object = asObjectOf(target, request.value);
-  if ((object.metadata.resourceVersion ?? "") !== "") {
-    throw unexplained("resourceVersion should not be set on objects to be created");
-  }
+  refuseVersion(object);
   checkNamespace(tx, target, object);
   setName(tx, context, target, object);
   if (kind.hasStatus) delete object["status"];
-  const { faults, warnings } = readBySchema(target, object, options);
+  const { faults, warnings } = readBySchema(
+    target,
+    { object, metadata: object.metadata, isPatched: false },
+    options,
+  );
   refuseIfAny(kind, object, [...metadataFaults(kind, object), ...faults]);
   const { managedFields } = object.metadata;
   object.metadata = freshMeta(object.metadata, {
@@ -70,7 +72,20 @@ export function createIn(
   if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
   object.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   tx.put(kind, object, undefined);
+  if (options.dryRun === true) forgetVersion(object);
   return { object, warnings: [...warnings, ...(kind.rules.warnings?.(object) ?? [])] };
+}
+
+function refuseVersion({ metadata }: WorkingObject): void {
+  if ((metadata.resourceVersion ?? "") === "") return;
+  throw unexplained("resourceVersion should not be set on objects to be created");
+}
+
+/** What is only tried has no version. */
+function forgetVersion(object: WorkingObject): void {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  // Sound: nobody stores it, and whoever asked reads it as JSON.
+  object.metadata = metadata as WorkingMeta;
 }
 
 function refuseIfAny(kind: KindDefinition, object: WorkingObject, faults: readonly FieldFault[]): void {

@@ -1,6 +1,7 @@
 /** Deleting an object: at once, or once its finalizers have let go. What it owns is the garbage collector's. */
 import type { DeleteOptions } from "#host/kube/kube-client.ts";
 import { jsonEqual } from "./json.ts";
+import type { KindDefinition } from "./kind.ts";
 import type { Transaction } from "./object-store.ts";
 import { conflict, forbidden, notFound } from "./refusal.ts";
 import { isReleased } from "./update-object.ts";
@@ -41,25 +42,51 @@ export function deleteIn(tx: Transaction, context: WriteContext, request: Delete
   const { kind } = target;
   const old = tx.read({ group: kind.group, resource: kind.resource, namespace: target.namespace, name });
   if (old === undefined) throw notFound(kind, name);
-  checkPreconditions(request, old);
-  const why = kind.rules.whyKept?.(old);
-  if (why !== undefined) throw forbidden(kind, name, why);
+  checkMayGo(request, old);
   const next = structuredClone(old);
-  const finalizers = withPolicy(next.metadata.finalizers ?? [], request.options.propagationPolicy);
-  if (finalizers.length > 0) next.metadata.finalizers = finalizers;
-  else delete next.metadata.finalizers;
-  if (next.metadata.deletionTimestamp === undefined) {
-    next.metadata.deletionTimestamp = timestamp(context.nowMs());
-    next.metadata.deletionGracePeriodSeconds = 0;
-    if (kind.countsGeneration) next.metadata.generation = (next.metadata.generation ?? 0) + 1;
-    kind.rules.onDeletionStart?.(next);
-  }
+  setFinalizers(next, request.options.propagationPolicy ?? kind.rules.propagation);
+  const graceSeconds = kind.rules.graceSeconds?.(next, request.options.gracePeriodSeconds);
+  if (next.metadata.deletionTimestamp === undefined) startDeletion(context, kind, next, graceSeconds ?? 0);
+  else shortenGrace(next, graceSeconds ?? 0);
   if (isReleased(target, next)) {
-    tx.remove(kind, old);
-    return { object: old, isGone: true };
+    // One that had no time to end is told as it was, one that had as it ended.
+    const last = graceSeconds === undefined ? old : next;
+    tx.remove(kind, last);
+    return { object: last, isGone: true };
   }
   if (!jsonEqual(next, old)) tx.put(kind, next, old);
   return { object: next, isGone: false };
+}
+
+function setFinalizers({ metadata }: WorkingObject, policy: DeleteOptions["propagationPolicy"]): void {
+  const finalizers = withPolicy(metadata.finalizers ?? [], policy);
+  if (finalizers.length > 0) metadata.finalizers = finalizers;
+  else delete metadata.finalizers;
+}
+
+function startDeletion(
+  ...[context, kind, object, graceSeconds]: [WriteContext, KindDefinition, WorkingObject, number]
+): void {
+  const meta = object.metadata;
+  meta.deletionTimestamp = timestamp(context.nowMs() + graceSeconds * 1000);
+  meta.deletionGracePeriodSeconds = graceSeconds;
+  if (kind.countsGeneration) meta.generation = (meta.generation ?? 0) + 1;
+  kind.rules.onDeletionStart?.(object);
+}
+
+/** A later deletion may only hurry an earlier one. */
+function shortenGrace({ metadata }: WorkingObject, graceSeconds: number): void {
+  const { deletionTimestamp = "", deletionGracePeriodSeconds: before = 0 } = metadata;
+  if (graceSeconds >= before) return;
+  metadata.deletionTimestamp = timestamp(Date.parse(deletionTimestamp) - (before - graceSeconds) * 1000);
+  metadata.deletionGracePeriodSeconds = graceSeconds;
+}
+
+function checkMayGo(request: DeleteRequest, old: WorkingObject): void {
+  checkPreconditions(request, old);
+  const { kind } = request.target;
+  const why = kind.rules.whyKept?.(old);
+  if (why !== undefined) throw forbidden(kind, request.name, why);
 }
 
 function checkPreconditions(request: DeleteRequest, old: WorkingObject): void {

@@ -114,12 +114,17 @@ function remove(document: unknown, path: readonly string[]): Result<unknown> {
 function replace(document: unknown, path: readonly string[], value: unknown): Result<unknown> {
   const last = path.at(-1);
   if (last === undefined) return ok(value);
-  const found = resolve(document, path);
-  if (!found.ok) return err(`replace operation does not apply: doc is missing key: ${text(path)}`);
   const parent = resolve(document, path.slice(0, -1));
-  if (!parent.ok) return parent;
-  if (Array.isArray(parent.value)) parent.value[Number(last)] = value;
-  else if (isJsonObject(parent.value)) setField(parent.value, last, value);
+  if (!parent.ok) return err(`replace operation does not apply: doc is missing path: ${text(path)}`);
+  // As in Kubernetes, and unlike the RFC, a field need not be there to be replaced.
+  if (isJsonObject(parent.value)) {
+    setField(parent.value, last, value);
+    return ok(document);
+  }
+  if (!resolve(document, path).ok || !Array.isArray(parent.value)) {
+    return err(`replace operation does not apply: doc is missing key: ${text(path)}`);
+  }
+  parent.value[Number(last)] = value;
   return ok(document);
 }
 

@@ -89,6 +89,12 @@ export interface KindRules {
   readonly isHeld?: (object: WorkingObject) => boolean;
   /** Changes an object whose deletion starts. */
   readonly onDeletionStart?: (object: WorkingObject) => void;
+  /** Seconds an object has to end once its deletion is asked for; absent: none of its kind has any. @param asked By the client. */
+  readonly graceSeconds?: (object: WorkingObject, asked: number | undefined) => number;
+  /** What becomes of what an object owns when its deletion does not say. Default Background. */
+  readonly propagation?: "Orphan";
+  /** Whether a deletion is answered with the object and not with a Status. */
+  readonly returnsDeleted?: boolean;
 }
 
 /** A kind as the API serves it. */

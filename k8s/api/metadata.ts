@@ -1,5 +1,5 @@
 /** The rules for metadata that all kinds share: what is a name, a label, an owner; what a client may set and what it may not. */
-import { isJsonObject, objectOr, textOr, textsOf } from "./json.ts";
+import { isJsonObject, type JsonObject, objectOr, textOr, textsOf } from "./json.ts";
 import type { KindDefinition } from "./kind.ts";
 import { isLabelName, isLabelValue } from "./label-selector.ts";
 import { type FieldFault, forbiddenField, invalidValue, requiredValue } from "./refusal.ts";
@@ -81,6 +81,13 @@ export function freshMeta(
     creationTimestamp: made.at,
     ...userMeta(meta),
   };
+}
+
+/** Only a deletion says when an object is to be gone. @param sent Metadata as the client sent them. */
+export function deletionFaults(sent: JsonObject, old: WorkingMeta): readonly FieldFault[] {
+  return (["deletionTimestamp", "deletionGracePeriodSeconds"] as const)
+    .filter((name) => (sent[name] ?? old[name]) !== old[name])
+    .map((name) => invalidValue(`metadata.${name}`, sent[name], "field is immutable"));
 }
 
 /** New finalizers may not be put on an object that is being deleted: nobody would expect them to run. */

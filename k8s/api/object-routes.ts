@@ -4,12 +4,13 @@ import type { ApiContext } from "./api-context.ts";
 import { applyObject } from "./apply-object.ts";
 import { createObject } from "./create-object.ts";
 import { deleteIn, deleteObject } from "./delete-object.ts";
+import { deleteOptions } from "./delete-query.ts";
 import { parseRow } from "./object-store.ts";
 import { patchObject } from "./patch-object.ts";
-import { deleteOptions, listQuery, selectors, watchQuery } from "./query-options.ts";
+import { listQuery, selectors, watchQuery } from "./query-options.ts";
 import { getText, type ListPage, listPage, listText } from "./read-objects.ts";
 import { badRequest, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
-import { readBody, readPatch } from "./request-body.ts";
+import { readBody, readObject, readPatch } from "./request-body.ts";
 import type { ResourceRequest } from "./request-path.ts";
 import { asksForTable, type RowObject, tableOf } from "./table.ts";
 import { updateObject } from "./update-object.ts";
@@ -114,15 +115,15 @@ function inTable(context: ApiContext, asked: ObjectRequest, line: WatchLine): Wa
 }
 
 async function answerCreate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
-  const value = await readBody(asked.request);
-  const options = writeOptions("CreateOptions", writeRequestOf(asked));
+  const { value, duplicates } = await readObject(asked.request, asked.target.kind.kind);
+  const options = { ...writeOptions("CreateOptions", writeRequestOf(asked)), duplicates };
   return writtenResponse(asked.target, createObject(context, asked.target, value, options), 201);
 }
 
 async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { target, parsed } = asked;
-  const value = await readBody(asked.request);
-  const options = writeOptions("UpdateOptions", writeRequestOf(asked));
+  const { value, duplicates } = await readObject(asked.request, asked.target.kind.kind);
+  const options = { ...writeOptions("UpdateOptions", writeRequestOf(asked)), duplicates };
   const change = (): unknown => structuredClone(value);
   const written = updateObject(context, { target, name: parsed.name, change, replaces: true, options });
   return writtenResponse(target, written, 200);
@@ -131,7 +132,8 @@ async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<
 async function answerPatch(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { target, parsed } = asked;
   const body = await readPatch(asked.request);
-  const { isForced, ...options } = patchOptions(writeRequestOf(asked), body.kind === "apply");
+  const { isForced, ...asks } = patchOptions(writeRequestOf(asked), body.kind === "apply");
+  const options = { ...asks, duplicates: body.duplicates };
   const at = { target, name: parsed.name };
   if (body.kind === "apply") {
     const request = { ...at, config: body.value, options: { manager: "", ...options }, isForced };
@@ -159,7 +161,7 @@ async function answerDelete(context: ApiContext, asked: ObjectRequest): Promise<
   const { target, parsed } = asked;
   const options = deleteOptions(asked.url.searchParams, await readBody(asked.request));
   const { object, isGone } = deleteObject(context, { target, name: parsed.name, options });
-  if (!isGone) return textResponse(textOf(target, object));
+  if (!isGone || target.kind.rules.returnsDeleted === true) return textResponse(textOf(target, object));
   const { name, uid } = object.metadata;
   const { group, resource } = target.kind;
   return Response.json(success({ name, ...(group === "" ? {} : { group }), kind: resource, uid }));

@@ -1,7 +1,8 @@
 /** Changing an object by a patch: merge (RFC 7386), JSON (RFC 6902) or, for built-in kinds, strategic. */
 import type { Patch } from "#host/kube/kube-client.ts";
 import { jsonPatch } from "./json-patch.ts";
-import type { KindDefinition } from "./kind.ts";
+import { resourceSchema } from "./apply/merge-schema.ts";
+import { findVersion } from "./kind.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { patchRefused, unsupportedMediaType } from "./refusal.ts";
 import { strategicPatch } from "./strategic-patch.ts";
@@ -25,11 +26,11 @@ export function patchObject(context: WriteContext, request: PatchRequest): Writt
     name,
     options,
     replaces: false,
-    change: (old) => applyPatch(target.kind, old, patch),
+    change: (old) => applyPatch(target, old, patch),
   });
 }
 
-function applyPatch(kind: KindDefinition, old: WorkingObject, patch: Patch): unknown {
+function applyPatch({ kind, version }: Target, old: WorkingObject, patch: Patch): unknown {
   switch (patch.kind) {
     case "merge":
       return mergePatch(old, patch.value);
@@ -44,9 +45,8 @@ function applyPatch(kind: KindDefinition, old: WorkingObject, patch: Patch): unk
         const supported = ["application/json-patch+json", "application/merge-patch+json"];
         throw unsupportedMediaType("application/strategic-merge-patch+json", supported);
       }
-      const patched = strategicPatch(old, patch.value);
-      if (!patched.ok) throw patchRefused(patched.error);
-      return patched.value;
+      const schema = findVersion(kind, version)?.schema?.declared;
+      return strategicPatch(old, patch.value, resourceSchema(schema));
     }
   }
 }

@@ -43,6 +43,7 @@ const jsonPatches: readonly [document: unknown, patch: unknown, want: unknown][]
   [{ baz: "qux", foo: "bar" }, [{ op: "remove", path: "/baz" }], { foo: "bar" }],
   [{ foo: ["a", "b", "c"] }, [{ op: "remove", path: "/foo/1" }], { foo: ["a", "c"] }],
   [{ baz: "qux" }, [{ op: "replace", path: "/baz", value: "boo" }], { baz: "boo" }],
+  [{}, [{ op: "replace", path: "/new", value: "boo" }], { new: "boo" }],
   [{ a: { b: 1 }, c: {} }, [{ op: "move", from: "/a/b", path: "/c/d" }], { a: {}, c: { d: 1 } }],
   [{ foo: [1, 2, 3] }, [{ op: "move", from: "/foo/0", path: "/foo/2" }], { foo: [2, 3, 1] }],
   [{ a: { b: 1 } }, [{ op: "copy", from: "/a", path: "/c" }], { a: { b: 1 }, c: { b: 1 } }],
@@ -69,7 +70,9 @@ test.each([
   [{}, [{ op: "add", path: "/a" }]],
   [{}, [{ op: "add", path: "/a/b", value: 1 }]],
   [{}, [{ op: "remove", path: "/a" }]],
-  [{}, [{ op: "replace", path: "/a", value: 1 }]],
+  [{}, [{ op: "replace", path: "/a/b", value: 1 }]],
+  [{ a: [1] }, [{ op: "replace", path: "/a/1", value: 1 }]],
+  [{ a: 1 }, [{ op: "replace", path: "/a/b", value: 1 }]],
   [{ a: [1] }, [{ op: "add", path: "/a/3", value: 1 }]],
   [{ a: [1] }, [{ op: "add", path: "/a/01", value: 1 }]],
   [{ a: 1 }, [{ op: "test", path: "/a", value: 2 }]],
@@ -97,15 +100,15 @@ const strategic: readonly [document: unknown, patch: unknown, want: unknown][] =
     {
       spec: {
         ports: [
-          { port: 80, name: "http" },
           { port: 443, name: "https" },
+          { port: 80, name: "http" },
         ],
       },
     },
   ],
   [
     { spec: { ports: [{ port: 80, name: "http" }] } },
-    { spec: { $setElementOrder: 1, ports: [{ port: 80, name: "web" }] } },
+    { spec: { "$setElementOrder/ports": [{ port: 80 }], ports: [{ port: 80, name: "web" }] } },
     { spec: { ports: [{ port: 80, name: "web" }] } },
   ],
   [
@@ -134,16 +137,49 @@ const strategic: readonly [document: unknown, patch: unknown, want: unknown][] =
   [{ list: [1, 2] }, { list: [3] }, { list: [3] }],
 ];
 
+/** Lists as the built-in kinds declare them. */
+const merged = { type: "array", "x-kubernetes-patch-strategy": "merge" };
+const keyed = (key: string): object => ({
+  ...merged,
+  "x-kubernetes-patch-merge-key": key,
+  items: {
+    type: "object",
+    properties: { env: { ...merged, "x-kubernetes-patch-merge-key": "name", items: { type: "object" } } },
+  },
+});
+const declared = {
+  type: "object",
+  properties: {
+    ports: keyed("port"),
+    conditions: keyed("type"),
+    ownerReferences: keyed("uid"),
+    containers: keyed("name"),
+    finalizers: merged,
+    strategy: { type: "object", "x-kubernetes-patch-strategy": "retainKeys" },
+    whole: { type: "object", "x-kubernetes-patch-strategy": "replace" },
+    metadata: { type: "object", properties: { finalizers: merged } },
+    spec: { type: "object", properties: { ports: keyed("port") } },
+  },
+};
+
 test.each(strategic)("strategicPatch(%j, %j)", (document, patch, want) => {
-  expect(strategicPatch(document, patch)).toEqual({ ok: true, value: want });
+  expect(strategicPatch(document, patch, declared)).toEqual(want);
 });
 
 test.each([
   [{}, 1],
   [{}, { a: { $patch: "unknown" } }],
-  [{}, { ports: [1] }],
-  [{}, { ports: [{ name: "no key" }] }],
-  [{}, { $unknown: 1 }],
+  [{}, { a: { $patch: "merge" } }],
+  [{ ports: [] }, { ports: [1] }],
+  [{ ports: [] }, { ports: [{ name: "no key" }] }],
+  [{ ports: [] }, { ports: [{ $patch: "delete" }] }],
+  [{ ports: [] }, { ports: [{ port: 1, $patch: "merge" }] }],
+  [{ ports: [] }, { ports: [{ port: 1, $patch: "unknown" }] }],
+  [{ ports: [] }, { "$setElementOrder/ports": [{ port: 1 }], ports: [{ port: 2 }] }],
+  [{}, { "$setElementOrder/ports": 1 }],
+  [{}, { "$deleteFromPrimitiveList/finalizers": 1 }],
+  [{}, { $retainKeys: 1 }],
+  [{}, { $retainKeys: ["a"], b: 1 }],
 ])("strategicPatch() refuses case %#", (document, patch) => {
-  expect(strategicPatch(document, patch).ok).toBeFalse();
+  expect(() => strategicPatch(document, patch, declared)).toThrow();
 });

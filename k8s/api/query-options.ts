@@ -1,12 +1,9 @@
 /** The options in a request's query: selectors, pages, watches, how to write. */
-import type { DeleteOptions } from "#host/kube/kube-client.ts";
 import { type FieldSelector, parseFieldSelector } from "./field-selector.ts";
-import { isJsonObject, type JsonObject, objectOr, textOr } from "./json.ts";
 import { type LabelSelector, parseLabelSelector } from "./label-selector.ts";
 import type { ListQuery } from "./read-objects.ts";
 import { badRequest } from "./refusal.ts";
 import { isTrue } from "./request-path.ts";
-import { isDryDeletion } from "./write-query.ts";
 
 /** Where a watch starts and what it is told besides changes. */
 export interface WatchQuery {
@@ -54,36 +51,6 @@ export function watchQuery(query: URLSearchParams): WatchQuery {
     bookmarks: isTrue(query.get("allowWatchBookmarks")),
     timeoutSeconds: wholeNumber(query, "timeoutSeconds"),
   };
-}
-
-/** Options of a deletion, from the query and the body, which may be a DeleteOptions. @throws KubeError 400. */
-export function deleteOptions(
-  query: URLSearchParams,
-  body: unknown,
-): DeleteOptions & { readonly dryRun: boolean } {
-  const options = objectOr(body);
-  if (body !== undefined && !isJsonObject(body))
-    throw badRequest("the body of a DELETE must be DeleteOptions");
-  const preconditions = objectOr(options["preconditions"]);
-  const policy = propagationPolicy(query, options);
-  const uid = textOr(preconditions["uid"]);
-  const resourceVersion = textOr(preconditions["resourceVersion"]);
-  return {
-    dryRun: isDryDeletion(query, options),
-    ...(policy === undefined ? {} : { propagationPolicy: policy }),
-    ...(uid === "" ? {} : { uid }),
-    ...(resourceVersion === "" ? {} : { resourceVersion }),
-  };
-}
-
-function propagationPolicy(query: URLSearchParams, options: JsonObject): DeleteOptions["propagationPolicy"] {
-  const policy = textOr(options["propagationPolicy"]) || (query.get("propagationPolicy") ?? "");
-  if (policy === "Background" || policy === "Foreground" || policy === "Orphan") return policy;
-  if (policy !== "") {
-    throw badRequest(`propagationPolicy must be Background, Foreground or Orphan: ${JSON.stringify(policy)}`);
-  }
-  const orphans = options["orphanDependents"] === true || isTrue(query.get("orphanDependents"));
-  return orphans ? "Orphan" : undefined;
 }
 
 function selectorsOf(query: URLSearchParams): { labels: LabelSelector; fields: FieldSelector } {

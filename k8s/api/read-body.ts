@@ -1,8 +1,10 @@
 /** From a client's JSON to an object that may be stored: its form, its metadata, its schema. Not the rules of its kind. */
+import type { KubeError } from "#host/kube/kube-error.ts";
 import { apiVersionOf } from "#host/kube/object.ts";
-import { depthMax, isJsonObject, isTooDeep, type JsonObject } from "./json.ts";
+import { metadataSchema } from "./apply/merge-schema.ts";
+import { depthMax, isJsonObject, isTooDeep, type JsonObject, objectOr, textOr } from "./json.ts";
 import { findVersion } from "./kind.ts";
-import { badRequest, type FieldFault } from "./refusal.ts";
+import { badRequest, type FieldFault, patchedInvalid, unrecognized } from "./refusal.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, WriteOptions } from "./write-context.ts";
 
@@ -11,7 +13,10 @@ import type { Target, WriteOptions } from "./write-context.ts";
  * @throws KubeError 400 when it is another kind's, another namespace's, or no object.
  */
 export function asObjectOf(target: Target, value: unknown): WorkingObject {
-  if (!isJsonObject(value)) throw badRequest("the body of the request must be an object");
+  if (!isJsonObject(value)) {
+    const got = Array.isArray(value) ? "array" : typeof value;
+    throw unrecognized(target.kind.kind, `cannot unmarshal ${got} into an object`);
+  }
   if (isTooDeep(value)) throw badRequest(`the object is nested deeper than ${depthMax} levels`);
   const wanted = apiVersionOf({ group: target.kind.group, version: target.version });
   const { apiVersion: _version, kind: _kind, metadata = {}, ...rest } = value;
@@ -33,6 +38,11 @@ export function asObjectOf(target: Target, value: unknown): WorkingObject {
 
 function checkType(target: Target, value: JsonObject, wanted: string): void {
   const { apiVersion = wanted, kind = target.kind.kind } = value;
+  if (!target.kind.isCustom && (apiVersion !== wanted || kind !== target.kind.kind)) {
+    const [version, got] = [textOr(apiVersion), textOr(kind)];
+    const why = `no kind ${JSON.stringify(got)} is registered for version ${JSON.stringify(version)} here`;
+    throw badRequest(`${got} in version "${version}" cannot be handled as a ${target.kind.kind}: ${why}`);
+  }
   if (apiVersion !== wanted) {
     throw badRequest(
       `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
@@ -45,35 +55,57 @@ function checkType(target: Target, value: JsonObject, wanted: string): void {
   }
 }
 
+/** An object on its way in. */
+export interface Incoming {
+  readonly object: WorkingObject;
+  /** Metadata as the client sent them. */
+  readonly metadata: object;
+  /** Whether a patch made it: then the patch is what is wrong with it. */
+  readonly isPatched: boolean;
+}
+
 /**
  * Reads an object by its version's schema, in place.
  * @returns faults, and warnings for the client.
- * @throws KubeError 400 for unknown fields when they are to be refused.
+ * @throws KubeError 400, or 422 for a patch, for what cannot be read, and for unknown fields when they are refused.
  */
 export function readBySchema(
   target: Target,
-  object: WorkingObject,
+  incoming: Incoming,
   options: WriteOptions,
 ): { readonly faults: readonly FieldFault[]; readonly warnings: readonly string[] } {
+  const { object } = incoming;
   const version = findVersion(target.kind, target.version);
   const warnings = version?.deprecation === undefined ? [] : [version.deprecation];
   if (version?.schema === undefined) return { faults: [], warnings };
   const { unknown, faults, unreadable } = version.schema.read(object);
-  if (unreadable !== undefined) throw badRequest(`${cannotBeHandled(target)}: ${unreadable}`);
+  if (unreadable !== undefined) throw cannotBeHandled(target, incoming, unreadable);
+  const fields = [...unknown, ...unknownMetadata(incoming.metadata)].slice(0, fieldsMax);
+  const texts = [...(options.duplicates ?? []), ...fields.map(unknownText)];
   const rule = options.unknownFields ?? target.kind.unknownFields;
-  if (unknown.length > 0 && rule === "Strict") throw badRequest(strictMessage(target, unknown));
-  if (rule === "Warn") warnings.push(...unknown.slice(0, 16).map(unknownText));
+  if (texts.length > 0 && rule === "Strict") {
+    throw cannotBeHandled(target, incoming, `strict decoding error: ${texts.join(", ")}`);
+  }
+  if (rule === "Warn") warnings.push(...texts);
   return { faults, warnings };
 }
 
-function strictMessage(target: Target, unknown: readonly string[]): string {
-  const fields = unknown.slice(0, 16).map(unknownText).join(", ");
-  return `${cannotBeHandled(target)}: strict decoding error: ${fields}`;
+/** Unknown fields that are told; a client does not read more. */
+const fieldsMax = 16;
+
+/** Metadata that are known to nobody any more, and that old clients still send. */
+const formerMetadata = ["selfLink", "clusterName"];
+
+function unknownMetadata(metadata: object): readonly string[] {
+  const known = objectOr(metadataSchema["properties"]);
+  return Object.keys(metadata)
+    .filter((name) => !Object.hasOwn(known, name) && !formerMetadata.includes(name))
+    .map((name) => `metadata.${name}`);
 }
 
-function cannotBeHandled(target: Target): string {
-  const { kind } = target.kind;
-  return `${kind} in version "${target.version}" cannot be handled as a ${kind}`;
+function cannotBeHandled({ kind, version }: Target, incoming: Incoming, why: string): KubeError {
+  if (incoming.isPatched) return patchedInvalid(incoming.object, why);
+  return badRequest(`${kind.kind} in version "${version}" cannot be handled as a ${kind.kind}: ${why}`);
 }
 
 function unknownText(field: string): string {

@@ -121,11 +121,30 @@ export function badRequest(message: string): KubeError {
   return failure(400, "BadRequest", message, undefined);
 }
 
+/** 400 for a body that is no object of the kind. */
+export function unrecognized(kind: string, why: string): KubeError {
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why}`,
+  );
+}
+
 /** 422 for a patch that does not fit its object. */
 export function patchRefused(why: string): KubeError {
   const message = `the server rejected our request due to an error in our request: ${why}`;
   return failure(422, "Invalid", message, {});
 }
+
+/** 422 for a patch whose outcome is no object of the kind. */
+export function patchedInvalid(patched: unknown, why: string): KubeError {
+  const text = JSON.stringify(patched);
+  const shown = text.length > shownMax ? `${text.slice(0, shownMax)}…` : text;
+  const fault = invalidValue("patch", shown, why);
+  const message = ` "" is invalid: patch: ${fault.message}`;
+  return failure(422, "Invalid", message, { causes: [fault] });
+}
+
+/** Characters of an object that a message repeats. */
+const shownMax = 2048;
 
 /** 409 for an apply of fields that others own at other values. */
 export function applyConflict(message: string, causes: readonly StatusCause[]): KubeError {
@@ -152,6 +171,11 @@ export function forbidden(
   const object = name === "" ? subjectText(subject) : `${subjectText(subject)} "${name}"`;
   const details = { ...about(subject, name), ...(causes === undefined ? {} : { causes }) };
   return failure(403, "Forbidden", `${object} is forbidden: ${why}`, details);
+}
+
+/** 403 for a path. */
+export function forbiddenPath(why: string): KubeError {
+  return failure(403, "Forbidden", `forbidden: ${why}`, {});
 }
 
 /** 405 for a verb the resource does not have. */
@@ -209,9 +233,9 @@ export function internal(message: string): KubeError {
   return failure(500, "InternalError", `Internal error occurred: ${message}`, undefined);
 }
 
-/** 200: done, with nothing else to return. */
+/** Done, with nothing else to return. */
 export function success(details: NonNullable<Status["details"]>): Status {
-  return { apiVersion: "v1", kind: "Status", metadata: {}, status: "Success", details, code: 200 };
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
 }
 
 function about(subject: Subject, name: string): NonNullable<Status["details"]> {

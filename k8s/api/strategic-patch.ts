@@ -1,99 +1,192 @@
-/** Strategic merge patch for the built-in kinds: a merge patch whose lists are merged by their key, with the `$patch` directives. */
-import { err, ok, type Result } from "#core/result.ts";
-import { isJsonObject, jsonEqual, type JsonObject, setField } from "./json.ts";
+/** Strategic merge patch for the built-in kinds: a merge patch whose lists are merged as their schema says, with directives. Lists' order is strategic-order's. */
+import { itemSchema, fieldSchema } from "./apply/merge-schema.ts";
+import { arrayOr, isJsonObject, type JsonObject, objectOr, setField, textOr } from "./json.ts";
+import { badRequest, unexplained } from "./refusal.ts";
+import { identityOf, type ListKind, placeItems } from "./strategic-order.ts";
 
-/** Lists merged by a key, by the name of their field; every kind served here uses the same key under the same name. */
-const keyOfList: Readonly<Record<string, string>> = {
-  ports: "port",
-  ownerReferences: "uid",
-  conditions: "type",
-  secrets: "name",
-  imagePullSecrets: "name",
-};
-
-/** Lists of plain values that are merged as sets. */
-const setLists = new Set(["finalizers"]);
-
-/** The document with the patch applied, or why it cannot be; neither is changed. */
-export function strategicPatch(document: unknown, patch: unknown): Result<unknown> {
-  if (!isJsonObject(patch)) return err("a strategic merge patch must be an object");
-  try {
-    return ok(mergeObject(isJsonObject(document) ? document : {}, patch));
-  } catch (error) {
-    if (error instanceof PatchError) return err(error.message);
-    throw error;
-  }
+/**
+ * The document with the patch applied; neither is changed.
+ * @param schema With `x-kubernetes-patch-strategy` and `x-kubernetes-patch-merge-key`.
+ * @throws KubeError for a patch that cannot be applied.
+ */
+export function strategicPatch(document: unknown, patch: unknown, schema: JsonObject): unknown {
+  if (!isJsonObject(patch)) throw badRequest("a strategic merge patch must be an object");
+  return mergeObject(objectOr(document), patch, schema);
 }
 
-class PatchError extends Error {}
+const setOrder = "$setElementOrder/";
+const deleteValues = "$deleteFromPrimitiveList/";
 
-function mergeObject(document: JsonObject, patch: JsonObject): JsonObject {
-  if (patch["$patch"] === "replace") {
-    const { $patch: _, ...rest } = patch;
-    return rest;
+function mergeObject(document: JsonObject, patch: JsonObject, schema: JsonObject): JsonObject {
+  if (patch["$patch"] !== undefined) return replaceObject(patch);
+  const merged = withRetained(document, patch);
+  const ordered = new Set<string>();
+  for (const [name, order] of Object.entries(patch)) {
+    if (!name.startsWith(setOrder)) continue;
+    const field = name.slice(setOrder.length);
+    ordered.add(field);
+    orderField({ merged, patch, schema: fieldSchema(schema, field), field }, order);
   }
-  if (patch["$patch"] === "delete") return {};
-  if (patch["$patch"] !== undefined && patch["$patch"] !== "merge") {
-    throw new PatchError(`unknown directive $patch: ${JSON.stringify(patch["$patch"])}`);
-  }
-  const merged: JsonObject = { ...document };
   for (const [name, value] of Object.entries(patch)) {
-    if (name === "$patch") continue;
-    if (name.startsWith("$")) applyDirective(merged, name, value);
-    else if (value === null) delete merged[name];
-    else setField(merged, name, mergeValue(name, merged[name], value));
+    if (name === "$retainKeys" || name.startsWith(setOrder) || ordered.has(name)) continue;
+    if (name.startsWith(deleteValues)) deleteFrom(merged, name.slice(deleteValues.length), value);
+    else mergeField(merged, { name, value, schema: fieldSchema(schema, name) });
   }
+  return merged;
+}
+
+/** An object whose patch says that nothing of it stays. */
+function replaceObject(patch: JsonObject): JsonObject {
+  const { $patch, ...rest } = patch;
+  if ($patch === "replace") return rest;
+  if ($patch === "delete") return {};
+  throw unexplained(`unknown patch type: ${textOr($patch)} in map: ${JSON.stringify(patch)}`);
+}
+
+function withRetained(document: JsonObject, patch: JsonObject): JsonObject {
   const retained = patch["$retainKeys"];
-  if (Array.isArray(retained)) {
-    for (const name of Object.keys(merged)) if (!retained.includes(name)) delete merged[name];
+  if (retained === undefined) return { ...document };
+  const wanted = Object.keys(patch).filter((name) => !name.startsWith("$") && patch[name] !== null);
+  if (!Array.isArray(retained) || wanted.some((name) => !retained.includes(name))) {
+    throw badRequest("invalid patch format of retainKeys");
   }
-  return merged;
+  return Object.fromEntries(Object.entries(document).filter(([name]) => retained.includes(name)));
 }
 
-function mergeValue(name: string, before: unknown, patch: unknown): unknown {
-  if (isJsonObject(patch)) return mergeObject(isJsonObject(before) ? before : {}, patch);
-  if (!Array.isArray(patch)) return patch;
-  const list: readonly unknown[] = Array.isArray(before) ? before : [];
-  const key = Object.hasOwn(keyOfList, name) ? keyOfList[name] : undefined;
-  if (key !== undefined) return mergeList(list, patch, key);
-  if (!setLists.has(name)) return patch;
-  return [...list, ...patch.filter((item) => !list.some((held) => jsonEqual(held, item)))];
+interface FieldPatch {
+  readonly name: string;
+  readonly value: unknown;
+  readonly schema: JsonObject;
 }
 
-function mergeList(before: readonly unknown[], patch: readonly unknown[], key: string): readonly unknown[] {
-  if (patch.some((item) => isJsonObject(item) && item["$patch"] === "replace")) {
-    return patch.filter((item) => !(isJsonObject(item) && item["$patch"] === "replace"));
-  }
-  const merged = [...before];
-  for (const item of patch) {
-    if (!isJsonObject(item)) throw new PatchError(`an item of a list merged by ${key} must be an object`);
-    if (item[key] === undefined)
-      throw new PatchError(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
-    const at = merged.findIndex((held) => isJsonObject(held) && jsonEqual(held[key], item[key]));
-    const held = merged[at];
-    if (item["$patch"] === "delete") {
-      if (at >= 0) merged.splice(at, 1);
-    } else if (isJsonObject(held)) {
-      merged[at] = mergeObject(held, item);
-    } else {
-      merged.push(mergeObject({}, item));
-    }
-  }
-  return merged;
+function mergeField(merged: JsonObject, { name, value, schema }: FieldPatch): void {
+  const held = Object.hasOwn(merged, name) ? merged[name] : undefined;
+  if (value === null) delete merged[name];
+  else if (isJsonObject(value)) {
+    const isReplaced = strategies(schema).includes("replace");
+    const before = isJsonObject(held) && !isReplaced ? held : {};
+    setField(merged, name, mergeObject(before, value, schema));
+  } else if (Array.isArray(value)) {
+    const order = listKindOf(schema);
+    const isMerged = order !== undefined && Array.isArray(held);
+    setField(merged, name, isMerged ? mergeList(held, value, { order, schema }) : bareList(value, schema));
+  } else setField(merged, name, value);
 }
 
-/** `$deleteFromPrimitiveList/x` removes values; `$setElementOrder/x` orders a list, `$retainKeys` is its caller's. */
-function applyDirective(merged: JsonObject, name: string, value: unknown): void {
-  if (name === "$retainKeys") return;
-  const [directive, field = ""] = name.split("/");
-  const list = Object.hasOwn(merged, field) ? merged[field] : undefined;
-  if (directive === "$deleteFromPrimitiveList" && Array.isArray(value)) {
-    if (!Array.isArray(list)) return;
-    const rest: readonly unknown[] = list;
-    merged[field] = rest.filter((item) => !value.some((gone) => jsonEqual(gone, item)));
-    return;
+function strategies(schema: JsonObject): readonly string[] {
+  return textOr(schema["x-kubernetes-patch-strategy"]).split(",");
+}
+
+/** How the items of a list are told apart; undefined for lists that are replaced. */
+function listKindOf(schema: JsonObject): ListKind | undefined {
+  if (!strategies(schema).includes("merge")) return undefined;
+  const key = textOr(schema["x-kubernetes-patch-merge-key"]);
+  return key === "" ? { kind: "values" } : { kind: "keyed", key };
+}
+
+/** A list that nothing was merged with: its directives have done their work. */
+function bareList(list: readonly unknown[], schema: JsonObject): readonly unknown[] {
+  const kept = list.filter((item) => !isJsonObject(item) || item["$patch"] === undefined);
+  return kept.map((item) => (isJsonObject(item) ? mergeObject({}, item, itemSchema(schema)) : item));
+}
+
+interface ListMerge {
+  readonly order: ListKind;
+  readonly schema: JsonObject;
+}
+
+function mergeList(
+  held: readonly unknown[],
+  patch: readonly unknown[],
+  { order, schema }: ListMerge,
+): readonly unknown[] {
+  if (order.kind === "values") {
+    const items = new Map([...held, ...patch].map((item) => [identityOf(item, order), item]));
+    return placeItems({ items: [...items.values()], wanted: patch, held }, order);
   }
-  // Order says nothing in the lists served here; the directive is accepted, since kubectl always sends it.
-  if (directive === "$setElementOrder") return;
-  throw new PatchError(`unknown directive ${JSON.stringify(name)}`);
+  const plain = patch.filter((item) => objectOr(item)["$patch"] === undefined);
+  const directed = patch.filter((item) => objectOr(item)["$patch"] !== undefined).map(objectOr);
+  if (directed.some((item) => item["$patch"] === "replace")) return bareList(plain, schema);
+  const gone = new Set(directed.map((directive) => deletedBy(directive, order)));
+  const left = held.filter((item) => !gone.has(identityOf(item, order)));
+  const items = mergeItems(left, plain, { order, schema });
+  return placeItems({ items, wanted: plain, held }, order);
+}
+
+/** The identity of what a directive deletes. */
+function deletedBy(directive: JsonObject, order: Extract<ListKind, { kind: "keyed" }>): string {
+  switch (directive["$patch"]) {
+    case "delete":
+      return keyedIdentity(directive, order);
+    case "merge":
+      throw unexplained("merging lists cannot yet be specified in the patch");
+    default:
+      throw unexplained(
+        `unknown patch type: ${textOr(directive["$patch"])} in map: ${JSON.stringify(directive)}`,
+      );
+  }
+}
+
+function mergeItems(
+  held: readonly unknown[],
+  patch: readonly unknown[],
+  { order, schema }: { readonly order: Extract<ListKind, { kind: "keyed" }>; readonly schema: JsonObject },
+): readonly unknown[] {
+  const items = [...held];
+  // Of items with one key the first is the one that is merged with.
+  const places = new Map(
+    items.map((item, at): [string, number] => [identityOf(item, order), at]).toReversed(),
+  );
+  for (const item of patch.map(objectOr)) {
+    const identity = keyedIdentity(item, order);
+    const at = places.get(identity) ?? items.length;
+    items[at] = mergeObject(objectOr(items[at]), item, itemSchema(schema));
+    places.set(identity, at);
+  }
+  return items;
+}
+
+function keyedIdentity(item: JsonObject, order: Extract<ListKind, { kind: "keyed" }>): string {
+  if (item[order.key] !== undefined) return identityOf(item, order);
+  throw unexplained(`map: ${JSON.stringify(item)} does not contain declared merge key: ${order.key}`);
+}
+
+interface OrderedField {
+  readonly merged: JsonObject;
+  readonly patch: JsonObject;
+  readonly schema: JsonObject;
+  readonly field: string;
+}
+
+/** Merges a list and puts it into the order that its patch wants. */
+function orderField({ merged, patch, schema, field }: OrderedField, order: unknown): void {
+  const kind = listKindOf(schema) ?? { kind: "values" };
+  if (!Array.isArray(order)) throw badRequest("invalid patch format of setElementOrder list");
+  const wanted: readonly unknown[] = order;
+  const held = arrayOr(merged[field]);
+  const list = Object.hasOwn(patch, field) ? patch[field] : undefined;
+  const removed = patch[`${deleteValues}${field}`];
+  if (Array.isArray(list)) checkOrder(list, wanted, kind);
+  if (Array.isArray(removed)) deleteFrom(merged, field, removed);
+  mergeField(merged, { name: field, value: list ?? [], schema });
+  if (list === null || !Array.isArray(merged[field])) return;
+  const items = arrayOr(merged[field]);
+  merged[field] = placeItems({ items, wanted, held }, kind);
+}
+
+function checkOrder(list: readonly unknown[], order: readonly unknown[], kind: ListKind): void {
+  const known = new Set(order.map((item) => identityOf(item, kind)));
+  const isPlaced = (item: unknown): boolean =>
+    objectOr(item)["$patch"] !== undefined || known.has(identityOf(item, kind));
+  if (list.every(isPlaced)) return;
+  const [got, wanted] = [JSON.stringify(list), JSON.stringify(order)];
+  throw unexplained(`The order in patch list:\n${got}\n doesn't match $setElementOrder list:\n${wanted}\n`);
+}
+
+function deleteFrom(merged: JsonObject, field: string, values: unknown): void {
+  if (!Array.isArray(values)) throw badRequest("invalid patch format of primitive list");
+  if (!Object.hasOwn(merged, field) || !Array.isArray(merged[field])) return;
+  const list: readonly unknown[] = merged[field];
+  const gone = new Set(values.map((value) => JSON.stringify(value)));
+  merged[field] = list.filter((item) => !gone.has(JSON.stringify(item)));
 }

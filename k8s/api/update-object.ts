@@ -2,20 +2,13 @@
 import { apiVersionOf } from "#host/kube/object.ts";
 import type { Managers } from "./apply/managers.ts";
 import { keepTimes, recordUpdate, setManagers } from "./apply/record-writer.ts";
-import { isJsonObject, jsonEqual, type JsonObject } from "./json.ts";
+import { isJsonObject, jsonEqual, type JsonObject, objectOr } from "./json.ts";
 import { findVersion } from "./kind.ts";
-import { keepSystemFields, lateFinalizerFaults, metadataFaults } from "./metadata.ts";
+import { deletionFaults, keepSystemFields, lateFinalizerFaults, metadataFaults } from "./metadata.ts";
 import type { Transaction } from "./object-store.ts";
 import { asObjectOf, readBySchema } from "./read-body.ts";
-import {
-  badRequest,
-  conflict,
-  type FieldFault,
-  invalid,
-  invalidValue,
-  modifiedMeanwhile,
-  notFound,
-} from "./refusal.ts";
+import { type FieldFault, invalid, notFound } from "./refusal.ts";
+import { checkSameObject } from "./same-object.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, WriteContext, WriteOptions, Written } from "./write-context.ts";
 
@@ -50,11 +43,11 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   const seen = structuredClone(old);
   seen.apiVersion = apiVersionOf({ group: kind.group, version: target.version });
   const incoming = asObjectOf(target, request.change(seen));
-  checkSameObject(request, incoming, old);
+  checkSameObject(request, incoming.metadata, old.metadata);
   const { managedFields } = incoming.metadata;
   const isStatus = options.subresource === "status";
   const next = isStatus ? withStatus(request, incoming, old) : withoutStatus(request, incoming, old);
-  const warnings = check(request, next, old);
+  const warnings = check(request, { next, old, sent: objectOr(incoming.metadata) });
   kind.rules.onRead?.(next);
   setOwners(context, request, { old, next, asked: managedFields });
   refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
@@ -63,6 +56,8 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
     next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
   store(tx, target, next, old);
+  // What is only tried has no version of its own.
+  if (options.dryRun === true) next.metadata.resourceVersion = old.metadata.resourceVersion;
   return { object: next, warnings: [...warnings, ...(kind.rules.warnings?.(next) ?? [])] };
 }
 
@@ -84,42 +79,35 @@ function store(...[tx, target, next, old]: [Transaction, Target, WorkingObject, 
 
 /** Whether an object whose deletion was asked for is held by nothing any more. */
 export function isReleased(target: Target, object: WorkingObject): boolean {
-  const { deletionTimestamp, finalizers = [] } = object.metadata;
+  const {
+    deletionTimestamp,
+    deletionGracePeriodSeconds: graceSeconds = 0,
+    finalizers = [],
+  } = object.metadata;
   return (
-    deletionTimestamp !== undefined && finalizers.length === 0 && target.kind.rules.isHeld?.(object) !== true
+    deletionTimestamp !== undefined &&
+    graceSeconds === 0 &&
+    finalizers.length === 0 &&
+    target.kind.rules.isHeld?.(object) !== true
   );
 }
 
-function check(request: UpdateRequest, next: WorkingObject, old: WorkingObject): readonly string[] {
-  const { target, options } = request;
-  const { faults, warnings } = readBySchema(target, next, options);
+function check(
+  request: UpdateRequest,
+  change: { readonly next: WorkingObject; readonly old: WorkingObject; readonly sent: JsonObject },
+): readonly string[] {
+  const { target, options, replaces } = request;
+  const { next, old, sent } = change;
+  const incoming = { object: next, metadata: sent, isPatched: !replaces };
+  const { faults, warnings } = readBySchema(target, incoming, options);
   const compared = findVersion(target.kind, target.version)?.schema?.compare(next, old) ?? [];
   const metaFaults = [
     ...metadataFaults(target.kind, next),
+    ...deletionFaults(sent, old.metadata),
     ...lateFinalizerFaults(next.metadata, old.metadata),
   ];
   refuseIfAny(request, [...metaFaults, ...faults, ...compared]);
   return warnings;
-}
-
-function checkSameObject(request: UpdateRequest, incoming: WorkingObject, old: WorkingObject): void {
-  const { kind } = request.target;
-  const { name, uid, resourceVersion } = incoming.metadata;
-  if (name !== undefined && name !== request.name) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${request.name})`);
-  }
-  if (uid !== undefined && uid !== old.metadata.uid) {
-    if (!request.replaces)
-      throw invalid(kind, request.name, [invalidValue("metadata.uid", uid, "field is immutable")]);
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-    throw conflict(kind, request.name, why);
-  }
-  if (resourceVersion === undefined || resourceVersion === "") {
-    if (!request.replaces || !kind.needsVersion) return;
-    const fault = invalidValue("metadata.resourceVersion", 0, "must be specified for an update");
-    throw invalid(kind, request.name, [fault]);
-  }
-  if (resourceVersion !== old.metadata.resourceVersion) throw conflict(kind, request.name, modifiedMeanwhile);
 }
 
 /** A status belongs to the object's metadata for the built-in kinds; a defined kind's status comes alone. */

@@ -26,10 +26,20 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
   /** What becomes of unknown fields; the kind says when absent. */
   readonly unknownFields?: "Strict" | "Warn" | "Ignore";
+  /** What the client sent twice, as it is told. */
+  readonly duplicates?: readonly string[];
   /** Which part of the object is written, and how. Default all but the status. */
   readonly subresource?: "status" | "scale";
   /** Whose the written fields are, for `metadata.managedFields`; absent: nobody's. */
   readonly manager?: string;
+}
+
+/** A write on its way. */
+export interface WriteChange {
+  readonly target: Target;
+  readonly object: WorkingObject;
+  /** Absent for a creation. */
+  readonly old: WorkingObject | undefined;
 }
 
 /** What was written, and what the client should know about it. */

@@ -84,7 +84,8 @@ export function applyConfig(
   const key = writerKey(write.writer);
   const before = managers.get(key);
   const fields = differenceBelow(fieldsOf(config, write.schema), write.ignored);
-  const mine: Ownership = { writer: write.writer, fields: difference(fields, systemFields) };
+  // With what names the object, which keeps its metadata from going along with the last label.
+  const mine: Ownership = { writer: write.writer, fields };
   const claimed = new Map(managers).set(key, mine);
   const merged = mergeConfig(live, config, write.schema);
   const object = prune(write.schema, merged, { managers: claimed, last: before?.fields ?? noFields });
@@ -94,8 +95,9 @@ export function applyConfig(
   const left = new Map(takenFromOthers(claimed, changes, key));
   // The time is that of the last change: an apply that only shares what is there has none.
   const time = jsonEqual(live, object) ? before?.at : write.at;
-  if (isEmpty(mine.fields)) left.delete(key);
-  else left.set(key, { ...mine, ...(time === undefined ? {} : { at: time }) });
+  const kept = difference(fields, systemFields);
+  if (isEmpty(kept)) left.delete(key);
+  else left.set(key, { ...mine, fields: kept, ...(time === undefined ? {} : { at: time }) });
   return { kind: "done", object, managers: left };
 }
 

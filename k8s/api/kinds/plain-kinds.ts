@@ -40,6 +40,7 @@ export function plainKinds(
       definition: "core.v1.ServiceAccount",
       shortNames: ["sa"],
       columns: [age],
+      rules: { returnsDeleted: true },
     }),
   ];
 }

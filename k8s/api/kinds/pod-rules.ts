@@ -4,7 +4,6 @@ import type { KindRules, RuleContext } from "../kind.ts";
 import { forbidden } from "../refusal.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { specOf } from "./columns.ts";
-import { podSpecFaults } from "./pod-checks.ts";
 import { qosClassOf } from "./qos-class.ts";
 
 /** On the Pod that stands for a function's instance: it runs already, and nothing is decided of it. */
@@ -24,10 +23,22 @@ export const podRules: KindRules = {
     }
     spec["priority"] ??= 0;
     spec["preemptionPolicy"] ??= "PreemptLowerPriority";
-    return podSpecFaults(spec, "spec");
+    return [];
   },
-  onUpdate: (pod) => podSpecFaults(specOf(pod), "spec"),
+  graceSeconds: graceSecondsOf,
+  returnsDeleted: true,
 };
+
+/** A Pod that nobody runs, or that has ended, has nothing to end. */
+function graceSecondsOf(pod: WorkingObject, asked: number | undefined): number {
+  const spec = specOf(pod);
+  const phase = textOr(objectOr(pod["status"])["phase"]);
+  const isRun = textOr(spec["nodeName"]) !== "" && phase !== "Succeeded" && phase !== "Failed";
+  if (!isRun || pod.metadata.annotations?.[instanceAnnotation] !== undefined) return 0;
+  const own = spec["terminationGracePeriodSeconds"];
+  const seconds = asked ?? (typeof own === "number" ? own : 30);
+  return seconds < 0 ? 1 : seconds;
+}
 
 /** A Pod runs as the account `default` unless it names another, which must be there. */
 function setAccount(pod: WorkingObject, spec: JsonObject, { tx }: RuleContext): void {

@@ -20,6 +20,7 @@ const types = ["ClusterIP", "ExternalName"];
 /** The rules of Services. */
 export function serviceRules(addresses: ClusterAddresses): KindRules {
   return {
+    returnsDeleted: true,
     onCreate(service, { tx }) {
       const spec = specOf(service);
       service["status"] = { loadBalancer: {} };

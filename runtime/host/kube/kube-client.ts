@@ -32,6 +32,8 @@ export interface DeleteOptions {
   readonly uid?: string;
   /** Only in this version. */
   readonly resourceVersion?: string;
+  /** Seconds a Pod has to end; 0: it is gone already. Default its own. */
+  readonly gracePeriodSeconds?: number;
 }
 
 /** An object appeared, changed or went. */

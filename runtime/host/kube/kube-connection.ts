@@ -92,6 +92,8 @@ export class KubeConnection {
       headers: {
         authorization: `Bearer ${this.#readToken()}`,
         accept: "application/json",
+        // The name under which the API keeps what we write.
+        "user-agent": "lambient",
         ...(request.body === undefined ? {} : { "content-type": request.mediaType ?? "application/json" }),
       },
       redirect: "error",

@@ -41,7 +41,7 @@ export function patchMediaType(patch: Patch): string {
 
 /** Body of a deletion. */
 export function deleteBody(options: DeleteOptions): object {
-  const { propagationPolicy, uid, resourceVersion } = options;
+  const { propagationPolicy, gracePeriodSeconds, uid, resourceVersion } = options;
   const preconditions = {
     ...(uid === undefined ? {} : { uid }),
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
@@ -50,6 +50,7 @@ export function deleteBody(options: DeleteOptions): object {
     apiVersion: "v1",
     kind: "DeleteOptions",
     ...(propagationPolicy === undefined ? {} : { propagationPolicy }),
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
   };
 }
