@@ -22,7 +22,7 @@ function consoleWith(has: { readonly colour: boolean; readonly errorColour: bool
 const plain = consoleWith({ colour: false, errorColour: false });
 const commands = buildCommands(plain.console, () => {}).commands;
 
-test.each(["up", "down", "status", "deploy", "list", "invoke", "logs", "trace", "delete"])(
+test.each(["up", "down", "status", "deploy", "list", "invoke", "logs", "trace", "delete", "label"])(
   "%s has --help, says what it does, and tells its result as JSON",
   (name) => {
     const command = commands.find((each) => each.name() === name);

@@ -1,5 +1,6 @@
 /** The commands, their arguments and flags; each one's work is in the file of its name, loaded when it is asked for. */
 import { Argument, Command } from "commander";
+import { addClusterCommands } from "./cluster-commands.ts";
 import { formatCompletion, shells } from "./completion.ts";
 import type { Console } from "./console.ts";
 import { addFunctionCommands } from "./function-commands.ts";
@@ -28,6 +29,7 @@ export function buildCommands(console: Console, setExitCode: SetExitCode): Comma
   addDown(make, console);
   addStatus(make, console, setExitCode);
   addFunctionCommands(make, console, setExitCode);
+  addClusterCommands(make, console);
   make("completion", "print a script that completes commands and flags")
     .addArgument(new Argument("<shell>").choices(shells))
     .action((shell: string) => console.out(formatCompletion(root, shell)));

@@ -10,7 +10,7 @@ import {
 } from "./command-parts.ts";
 import type { Console } from "./console.ts";
 import { parseFunctionName } from "./function-name.ts";
-import { deletableKinds } from "./delete.ts";
+import { kindWords } from "./api/kind-words.ts";
 import { type Listed, listed } from "./list.ts";
 import type { OutputFormat } from "./output.ts";
 
@@ -144,7 +144,7 @@ interface DeleteFlags extends Common {
 
 function addDelete(make: CommandMaker, console: Console): void {
   make("delete", "remove a function, a namespace or another object, and wait until it is gone")
-    .argument("<kind>", deletableKinds.join(", "))
+    .argument("<kind>", kindWords.join(", "))
     .argument("<name>", "its name")
     .option(...namespaceFlag)
     .option("--timeout <seconds>", "how long it may take to be gone; 0 does not wait", wholeNumber, 30)

@@ -299,3 +299,30 @@ test("a user without rights is told so", async () => {
   expect(list.code).toBe(1);
   expect(list.stderr).toContain("run the command with sudo");
 });
+
+test("label sets, keeps, changes and removes labels, as kubectl label does", async () => {
+  const labels = async (): Promise<unknown> =>
+    (JSON.parse((await mesh.apiFetch("/api/v1/namespaces/first")).body) as { metadata: { labels: unknown } })
+      .metadata.labels;
+  const set = await mesh.command(["label", "namespace", "first", "team=web", "tier=front"]);
+  expect(set).toMatchObject({ code: 0, stdout: "", stderr: 'Namespace "first" labelled\n' });
+  expect(await labels()).toMatchObject({ team: "web", tier: "front" });
+  const again = await mesh.command(["label", "namespace", "first", "team=web"]);
+  expect(again).toMatchObject({ code: 0, stderr: 'Namespace "first" has these labels already\n' });
+  const taken = refused(await mesh.command(["label", "namespace", "first", "team=shop"]), 1);
+  expect(taken).toContain('it has the value "web"; --overwrite changes it');
+  const changed = await mesh.json("label", "namespace", "first", "team=shop", "tier-", "--overwrite");
+  expect(changed).toMatchObject({ kind: "Namespace", metadata: { name: "first" } });
+  expect(await labels()).toMatchObject({ team: "shop" });
+  expect(await labels()).not.toHaveProperty("tier");
+  expect(refused(await mesh.command(["label", "pod", "absent", "a=b"]), 1)).toContain("there is none");
+  expect(refused(await mesh.command(["label", "gizmo", "x", "a=b"]), 1)).toContain("known are function");
+});
+
+test("kubeconfig tells where kubectl finds the mesh", async () => {
+  const { code, stdout } = await mesh.command(["kubeconfig"]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${join(mesh.runDir, "kubeconfig")}\n` });
+  expect((await mesh.command(["kubeconfig", "--raw"])).stdout).toContain("current-context: lambient");
+  const none = await mesh.command(["kubeconfig", "--run-dir", "/nowhere"]);
+  expect(refused(none, 1)).toContain('start it with "lambient up"');
+});
