@@ -124,7 +124,7 @@ interface GoField {
 
 /** The structs of the modules by the names that OpenAPI gives them. */
 function readStructs(folder: string): ReadonlyMap<string, readonly GoField[]> {
-  const found = new Map<string, readonly GoField[]>();
+  const structsRead = new Map<string, readonly GoField[]>();
   for (const path of new Bun.Glob("{api,apimachinery}@*/**/*.go").scanSync(folder)) {
     const place = /^(\w+)@[^/]+\/(.+)\/[^/]+\.go$/.exec(path);
     if (place === null || path.endsWith("_test.go")) continue;
@@ -136,10 +136,10 @@ function readStructs(folder: string): ReadonlyMap<string, readonly GoField[]> {
         const [json = "", ...options] = tag.split(",");
         return { type, json, omitsEmpty: options.includes("omitempty") };
       });
-      found.set(`${prefix}.${name}`, fields);
+      structsRead.set(`${prefix}.${name}`, fields);
     }
   }
-  return found;
+  return structsRead;
 }
 
 /** Whether a field's zero is not written: it is no pointer, and its tag says so. */

@@ -1,5 +1,5 @@
 /** A short way to write down a built-in kind: what most of them have in common is filled in. */
-import type { KindDefinition, KindRules, KindVersion, PrinterColumn } from "../kind.ts";
+import type { KindDefinition, KindRules, KindVersion, ObjectCheck, PrinterColumn } from "../kind.ts";
 import { builtinSchema } from "./builtin-schema.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
 
@@ -17,6 +17,8 @@ export interface BuiltinKind {
   readonly fields?: readonly string[];
   /** Values of fields that are not what the path alone says. */
   readonly fieldText?: KindVersion["fieldText"];
+  /** What its objects must keep to by themselves, beyond their shape. */
+  readonly check?: ObjectCheck;
   readonly rules?: KindRules;
   readonly more?: Partial<KindDefinition>;
 }
@@ -27,7 +29,7 @@ export function builtinKind(schemas: KubeSchemas, given: BuiltinKind): KindDefin
   const definition = `io.k8s.api.${given.definition}`;
   const version: KindVersion = {
     name: "v1",
-    schema: builtinSchema(schemas, definition),
+    schema: builtinSchema(schemas, definition, given.check),
     definition,
     columns: given.columns,
     ...(given.fields === undefined ? {} : { selectableFields: given.fields }),

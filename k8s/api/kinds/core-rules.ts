@@ -51,10 +51,15 @@ export const secretRules: KindRules = {
 
 /** The rules of ConfigMaps. */
 export const configMapRules: KindRules = {
-  onCreate: (map) => [...keyFaults("data", map["data"]), ...keyFaults("binaryData", map["binaryData"])],
+  onCreate: (map) => [
+    ...keyFaults("data", map["data"]),
+    ...keyFaults("binaryData", map["binaryData"]),
+    ...sharedKeyFaults(map),
+  ],
   onUpdate: (map, old) => [
     ...keyFaults("data", map["data"]),
     ...keyFaults("binaryData", map["binaryData"]),
+    ...sharedKeyFaults(map),
     ...immutableFaults(map, old, ["data", "binaryData"]),
   ],
 };
@@ -76,15 +81,28 @@ function mergeStringData(secret: WorkingObject): FieldFault[] {
 }
 
 function keyFaults(field: string, data: unknown): readonly FieldFault[] {
-  return Object.keys(objectOr(data))
-    .filter((name) => !/^[-._a-zA-Z0-9]{1,253}$/.test(name) || name === "." || name.startsWith(".."))
-    .map((name) =>
-      invalidValue(
-        `${field}[${name}]`,
-        name,
-        "a key is at most 253 characters of [-._a-zA-Z0-9], and no path",
-      ),
-    );
+  return Object.keys(objectOr(data)).flatMap((name) => {
+    const why = keyFault(name);
+    return why === undefined ? [] : [invalidValue(`${field}[${name}]`, name, why)];
+  });
+}
+
+function keyFault(name: string): string | undefined {
+  if (name.length > 253) return "must be no more than 253 characters";
+  if (!/^[-._a-zA-Z0-9]+$/.test(name)) {
+    return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+  }
+  if (name === ".") return "must not be '.'";
+  if (name === "..") return "must not be '..'";
+  return name.startsWith("..") ? "must not start with '..'" : undefined;
+}
+
+/** A key of both would be one file of two contents. */
+function sharedKeyFaults(map: WorkingObject): readonly FieldFault[] {
+  const binary = objectOr(map["binaryData"]);
+  return Object.keys(objectOr(map["data"]))
+    .filter((name) => Object.hasOwn(binary, name))
+    .map((name) => invalidValue(`data[${name}]`, name, "duplicate of key present in binaryData"));
 }
 
 function tlsFaults(secret: WorkingObject): readonly FieldFault[] {

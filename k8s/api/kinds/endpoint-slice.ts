@@ -1,7 +1,7 @@
 /** discovery.k8s.io/v1 EndpointSlice: its names, its columns and what it keeps to. */
 import { parseIp } from "#core/address/ip.ts";
 import { arrayOr, objectOr, textOr, textsOf } from "../json.ts";
-import type { KindDefinition, KindRules } from "../kind.ts";
+import type { KindDefinition } from "../kind.ts";
 import { type FieldFault, invalidValue, requiredValue } from "../refusal.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { builtinKind } from "./builtin-kind.ts";
@@ -25,12 +25,10 @@ export function endpointSliceKind(schemas: KubeSchemas): KindDefinition {
       ),
       age,
     ],
-    rules,
+    check: endpointFaults,
     more: { countsGeneration: true },
   });
 }
-
-const rules: KindRules = { onCreate: endpointFaults, onUpdate: endpointFaults };
 
 function portText(value: unknown): string {
   const { port, name } = objectOr(value);
@@ -46,14 +44,22 @@ function endpointFaults(slice: WorkingObject): readonly FieldFault[] {
   return endpoints.flatMap((endpoint, index) => {
     const addresses = textsOf(endpoint["addresses"]);
     const field = `endpoints[${index}].addresses`;
-    if (addresses.length === 0) return [requiredValue(field, "must contain at least 1 address")];
+    if (addresses.length === 0) return [requiredValue(field)];
     if (addresses.length > addressesMax) {
       const message = `Too many: ${addresses.length}: must have at most ${addressesMax} items`;
       return [{ reason: "FieldValueTooMany" as const, field, message }];
     }
     if (slice["addressType"] === "FQDN") return [];
     return addresses.flatMap((address, at) =>
-      parseIp(address).ok ? [] : [invalidValue(`${field}[${at}]`, address, "must be a valid IP address")],
+      parseIp(address).ok
+        ? []
+        : [
+            invalidValue(
+              `${field}[${at}]`,
+              address,
+              "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+            ),
+          ],
     );
   });
 }

@@ -2,6 +2,7 @@
 import { objectOr, textOr } from "../json.ts";
 import type { KindDefinition } from "../kind.ts";
 import type { WorkingObject } from "../working-object.ts";
+import { type FieldFault, invalidValue } from "../refusal.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { numberOr0, since, text, wide, worked } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
@@ -24,6 +25,7 @@ export function eventKind(schemas: KubeSchemas): KindDefinition {
       wide(worked("Count", timesSeen)),
       { ...wide(text("Name", ".metadata.name")), format: "name" },
     ],
+    check: placeFaults,
     fields: [
       "involvedObject.kind",
       "involvedObject.namespace",
@@ -69,4 +71,12 @@ function sourceText(event: WorkingObject): string {
   const component = textOr(source["component"]) || textOr(event["reportingComponent"]);
   const host = textOr(source["host"]) || textOr(event["reportingInstance"]);
   return host === "" ? component : `${component}, ${host}`;
+}
+
+/** An Event is in the namespace of what it is about, and in `default` when that is in none. */
+function placeFaults(event: WorkingObject): readonly FieldFault[] {
+  const about = textOr(objectOr(event["involvedObject"])["namespace"]);
+  if (about === event.metadata.namespace || (about === "" && event.metadata.namespace === "default"))
+    return [];
+  return [invalidValue("involvedObject.namespace", about, "does not match event.namespace")];
 }

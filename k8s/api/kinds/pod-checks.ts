@@ -1,7 +1,7 @@
 /** What a Pod's spec must keep to beyond its shape, for Pods and for the templates of what makes them. */
 import { quantityValue } from "../../model/quantity.ts";
 import { arrayOr, type JsonObject, objectOr, textOr } from "../json.ts";
-import { duplicateValue, type FieldFault, invalidValue, requiredValue } from "../refusal.ts";
+import { duplicateValue, type FieldFault, forbiddenField, invalidValue, requiredValue } from "../refusal.ts";
 import { dnsLabelRule, isDnsLabel } from "./dns-label.ts";
 
 /** The faults of a Pod's spec. @param field Where it stands: `spec` or `spec.template.spec`. */
@@ -50,12 +50,27 @@ function containerFaults(
     ),
     ...mountFaults(arrayOr(container["volumeMounts"]).map(objectOr), field, volumes),
     ...resourceFaults(objectOr(container["resources"]), `${field}.resources`),
+    ...["livenessProbe", "readinessProbe", "startupProbe"].flatMap((name) =>
+      probeFaults(container[name], `${field}.${name}`),
+    ),
   ];
 }
 
 function portFaults(port: unknown, field: string): readonly FieldFault[] {
+  if (port === undefined || port === 0) return [requiredValue(field)];
   if (typeof port === "number" && port >= 1 && port <= 65_535) return [];
   return [invalidValue(field, port, "must be between 1 and 65535, inclusive")];
+}
+
+function probeFaults(probe: unknown, field: string): readonly FieldFault[] {
+  if (probe === undefined) return [];
+  const handlers = ["exec", "httpGet", "tcpSocket", "grpc"].filter(
+    (name) => objectOr(probe)[name] !== undefined,
+  );
+  if (handlers.length === 0) return [requiredValue(field, "must specify a handler type")];
+  return handlers
+    .slice(1)
+    .map((name) => forbiddenField(`${field}.${name}`, "may not specify more than 1 handler type"));
 }
 
 function mountFaults(

@@ -1,7 +1,9 @@
 /** v1 Pod: its names, its columns, its fields and what the API itself decides of it. Running it is the node's matter. */
 import type { KindDefinition } from "../kind.ts";
 import { builtinKind } from "./builtin-kind.ts";
+import { specOf } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
+import { podSpecFaults } from "./pod-checks.ts";
 import { podColumns } from "./pod-columns.ts";
 import { podRules } from "./pod-rules.ts";
 
@@ -19,6 +21,7 @@ export function podKind(schemas: KubeSchemas): KindDefinition {
       ),
       ...["phase", "podIP", "podIPs", "nominatedNodeName"].map((field) => `status.${field}`),
     ],
+    check: (pod) => podSpecFaults(specOf(pod), "spec"),
     rules: podRules,
     more: { hasStatus: true, countsGeneration: true },
   });

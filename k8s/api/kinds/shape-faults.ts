@@ -2,14 +2,11 @@
 import { isJsonObject, type JsonObject, objectOr, textsOf } from "../json.ts";
 import { type FieldFault, requiredValue, unsupportedValue } from "../refusal.ts";
 
-/** Faults of one object that are told; a client does not read more. */
-const faultsMax = 32;
-
 /** The faults of a decoded object. */
 export function shapeFaults(object: JsonObject, schema: JsonObject): readonly FieldFault[] {
   const faults: FieldFault[] = [];
   find(object, schema, "", faults);
-  return faults.slice(0, faultsMax);
+  return faults;
 }
 
 function find(value: unknown, schema: JsonObject, path: string, faults: FieldFault[]): void {

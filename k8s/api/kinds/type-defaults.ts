@@ -141,6 +141,7 @@ function defaultStatefulSet(spec: JsonObject): void {
   strategy["type"] ??= "RollingUpdate";
   if (strategy["type"] === "RollingUpdate" && isJsonObject(strategy["rollingUpdate"])) {
     strategy["rollingUpdate"]["partition"] ??= 0;
+    strategy["rollingUpdate"]["maxUnavailable"] ??= 1;
   }
   spec["updateStrategy"] = strategy;
   const retention = objectOr(spec["persistentVolumeClaimRetentionPolicy"]);

@@ -3,7 +3,8 @@ import type { KindDefinition } from "../kind.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { numberOr0, statusOf } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
-import { jobRules, workloadRules } from "./workload-rules.ts";
+import { jobCheck, workloadCheck } from "./workload-checks.ts";
+import { beginsWith, daemonSetRules, jobRules } from "./workload-rules.ts";
 import {
   daemonSetColumns,
   deploymentColumns,
@@ -25,7 +26,8 @@ export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       shortNames: ["deploy"],
       definition: "apps.v1.Deployment",
       columns: deploymentColumns,
-      rules: workloadRules("deployment"),
+      check: workloadCheck("deployment"),
+      rules: beginsWith({}),
       more: { ...counted, scale },
     }),
     builtinKind(schemas, {
@@ -34,7 +36,8 @@ export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       shortNames: ["rs"],
       definition: "apps.v1.ReplicaSet",
       columns: replicaSetColumns,
-      rules: workloadRules("replicaset", { replicas: 0 }),
+      check: workloadCheck("replicaset"),
+      rules: beginsWith({ replicas: 0 }),
       more: { ...counted, scale },
     }),
     builtinKind(schemas, {
@@ -43,7 +46,8 @@ export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       shortNames: ["sts"],
       definition: "apps.v1.StatefulSet",
       columns: statefulSetColumns,
-      rules: workloadRules("statefulset", { replicas: 0, availableReplicas: 0 }),
+      check: workloadCheck("statefulset"),
+      rules: beginsWith({ replicas: 0, availableReplicas: 0 }),
       more: { ...counted, scale },
     }),
     builtinKind(schemas, {
@@ -52,7 +56,8 @@ export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       shortNames: ["ds"],
       definition: "apps.v1.DaemonSet",
       columns: daemonSetColumns,
-      rules: workloadRules("daemonset", {
+      check: workloadCheck("daemonset"),
+      rules: daemonSetRules({
         currentNumberScheduled: 0,
         numberMisscheduled: 0,
         desiredNumberScheduled: 0,
@@ -68,6 +73,7 @@ export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       columns: jobColumns,
       fields: ["status.successful"],
       fieldText: { "status.successful": (job) => String(numberOr0(statusOf(job)["succeeded"])) },
+      check: jobCheck,
       rules: jobRules,
       more: counted,
     }),
