@@ -24,6 +24,10 @@ import { openUpstreams, type Upstreams } from "./upstreams.ts";
 /** Longest wait for the control plane before a program gives up. */
 const readyMs = 15_000;
 const flushMs = 1000;
+/** Longest that a request waits for endpoints to be known at all. */
+const endpointsWaitMs = 2000;
+/** A client of which nothing is known but its node. */
+const nowhere = { locality: { region: "", zone: "", subzone: "" }, clusterId: "Kubernetes", network: "" };
 
 /** A program that runs. */
 export interface App {
@@ -167,15 +171,20 @@ function openExchanges(self: Self, { config, clock }: AppPorts, telemetry: Telem
 
 function pipelineOf(
   self: Self,
-  { config, clock, log, random }: AppPorts,
+  { config, clock, log, random, control }: AppPorts,
   parts: { readonly own: SpiffeId; readonly held: Held; readonly upstreams: Upstreams },
 ): (exchange: Exchange) => Promise<void> {
   const { own, held, upstreams } = parts;
+  const { endpoints } = control.mesh;
+  const place = { ...nowhere, node: config.node };
   const options: PipelineOptions = {
     own,
     ...upstreams,
     clock,
     random,
+    endpointFor: ({ service, upstream }, backend) =>
+      endpoints.destinationOf({ backend, port: service.port, avoid: upstream?.ip, pick: random() }, place),
+    endpointsKnown: () => endpoints.whenKnown(clock, endpointsWaitMs),
     attemptsMax: config.limits.attemptsMax,
     policiesOf: (service: ServiceEntry) => policiesOf(held.snapshot, service),
     onFault: (error) => log.error("stage failed", { error: error.message, stack: error.stack }),

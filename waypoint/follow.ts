@@ -1,5 +1,6 @@
 /** Follows the control plane: every policy from the start, the program's own configuration once it has a name. Each change is a new snapshot. */
 import { AuthorizationSchema } from "#core/proto/istio/authorization_pb.js";
+import { AddressSchema } from "#core/proto/istio/workload_pb.js";
 import { WaypointSchema } from "#core/proto/lambient/discovery_pb.js";
 import { readPolicy } from "#core/policy/policy.ts";
 import type { ControlChannelOptions } from "#host/discovery/control-channel.ts";
@@ -7,6 +8,7 @@ import { type Discovery, openDiscovery } from "#host/discovery/open-discovery.ts
 import { typeUrlOf, watchType } from "#host/discovery/watched-type.ts";
 import type { Log } from "#host/log.ts";
 import { emptySnapshot, type Snapshot, withAuthorizations, withWaypoint } from "./configuration.ts";
+import { Endpoints, needsEndpoints } from "./endpoints.ts";
 
 /** Where the control plane is. */
 export interface FollowOptions {
@@ -24,10 +26,14 @@ export interface MeshListener {
 
 /** No resource has this name: an empty list would ask for all. */
 const nobody = "-";
+/** All resources. */
+const everybody = "*";
 
 /** See the file's first line. */
 export class MeshFollower {
   readonly #discovery: Discovery;
+  /** Known from when a configuration needs them. */
+  readonly endpoints: Endpoints = new Endpoints();
   #snapshot = emptySnapshot;
   #name = nobody;
   #listener: MeshListener | undefined;
@@ -51,10 +57,15 @@ export class MeshFollower {
             this.#take(withAuthorizations(this.#snapshot, messages, removed));
           },
         }),
+        watchType(AddressSchema, {
+          names: [nobody],
+          onUpdate: (changed, removed) => this.endpoints.apply(changed, removed),
+        }),
         watchType(WaypointSchema, {
           names: [nobody],
           onUpdate: (changed, removed) => {
             const own = changed.find(({ name }) => name === this.#name);
+            if (own !== undefined && needsEndpoints(own.message)) this.#followEndpoints();
             if (own !== undefined) this.#take(withWaypoint(this.#snapshot, own.message));
             else if (removed.includes(this.#name)) this.#take(withWaypoint(this.#snapshot, undefined));
           },
@@ -75,6 +86,11 @@ export class MeshFollower {
   /** Nothing is told any more. */
   close(): void {
     this.#discovery.close();
+  }
+
+  /** The whole mesh costs memory, which only waypoints of ordinary services spend. */
+  #followEndpoints(): void {
+    this.#discovery.setNames(typeUrlOf(AddressSchema), [everybody]);
   }
 
   #take(next: Snapshot): void {

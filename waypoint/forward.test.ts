@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "bun:test";
+import type { IpAddress } from "#core/address/ip.ts";
 import { parseSocketAddress } from "#core/address/socket-address.ts";
 import { RevisionBackendSchema, ServiceBackendSchema } from "#core/proto/lambient/discovery_pb.js";
 import type { RouteDecision } from "#core/routing/decide-route.ts";
@@ -24,6 +25,8 @@ class Bench {
   readonly streams: FakeStream[] = [];
   /** What is given back of leases: `i1 released`, `i1 discarded`. */
   readonly returned: string[] = [];
+  /** Chosen before the usual one. */
+  readonly endpoints: Destination[] = [];
   readonly outcomes: ("opened" | "denied" | "failed")[] = [];
   readonly #pool = new UpstreamPool({ clock: this.clock, idlePerKeyMax: 2, idleMax: 2, idleMs: 1000 });
 
@@ -38,6 +41,7 @@ class Bench {
       pool: this.#pool,
       clock: this.clock,
       attemptsMax: 3,
+      endpointFor: (_, { port }) => this.endpoints.shift() ?? (port === 1 ? anEndpoint : undefined),
       open: (_, destination) => this.#open(destination),
       leases: new InstanceLeases({
         clock: this.clock,
@@ -76,6 +80,15 @@ class Bench {
     };
   }
 }
+
+const anEndpoint: Destination = {
+  key: "endpoint 10.244.0.130:8080",
+  // Sound: a canonical address.
+  target: { ip: "10.244.0.130" as IpAddress, port: 8080 },
+  identities: [cart.identity],
+  tunnelAddress: { ip: "10.244.0.130" as IpAddress, port: 15008 },
+  namesCaller: true,
+};
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
@@ -203,6 +216,31 @@ test("a service backend has no lease; one that cannot be read is a 500", async (
     const response = await bench.forward(bench.exchange({ route: broken, lease: undefined }));
     expect(response.status).toBe(500);
   }
+});
+
+function direct(port: number): RouteDecision {
+  const target = create(ServiceBackendSchema, { namespace: "shop", hostname: "cart", port, direct: true });
+  return { kind: "service", route: "r", timeoutMs: 0, backend: target };
+}
+
+test("a service's own endpoint is tried, then another; none that can take it is a 503", async () => {
+  const bench = new Bench();
+  bench.endpoints.push({ ...anEndpoint, key: "endpoint 10.244.0.131:8080" });
+  bench.outcomes.push("failed");
+  const answered = bench.forward(bench.exchange({ route: direct(1), lease: undefined }));
+  await settled();
+  bench.streams[0]?.receive(ok);
+  expect((await answered).status).toBe(200);
+  expect(bench.opened.map(({ key }) => key)).toEqual([
+    "endpoint 10.244.0.131:8080",
+    "endpoint 10.244.0.130:8080",
+  ]);
+  const none = bench.exchange({ route: direct(2), lease: undefined });
+  expect([(await bench.forward(none)).status, none.flag, none.detail]).toEqual([
+    503,
+    "UH",
+    "no healthy upstream: cart",
+  ]);
 });
 
 test("after a 101 both streams are joined, with what came early on either side", async () => {

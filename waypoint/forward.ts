@@ -2,6 +2,7 @@
 import type { Framing, RequestHead, ResponseHead } from "#core/http1/head.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
 import { endToEndFields, framingFields, upgradeAsked } from "#core/http1/hop.ts";
+import type { ServiceBackend } from "#core/proto/lambient/discovery_pb.js";
 import type { ByteStream } from "#host/byte-stream.ts";
 import type { Clock } from "#host/clock.ts";
 import { splice } from "#host/tunnel/splice.ts";
@@ -24,18 +25,15 @@ export interface ForwardOptions {
   readonly clock: Clock;
   /** Connections tried for one request at most. */
   readonly attemptsMax: number;
+  /** The endpoint of a service that a request goes to; undefined when none can take it. */
+  readonly endpointFor: (exchange: Exchange, backend: ServiceBackend) => Destination | undefined;
 }
 
 /** Forwards and resolves with the answer, or with a refusal of ours. */
 export async function forward(exchange: Exchange, options: ForwardOptions): Promise<Response> {
   for (;;) {
-    const destination = destinationOf(exchange);
-    if (destination === undefined)
-      return refuse(exchange, {
-        status: 500,
-        flag: "UH",
-        detail: "the backend cannot be reached as configured",
-      });
+    const destination = destinationOf(exchange, options);
+    if (destination === undefined) return refuse(exchange, withoutDestination(exchange));
     exchange.attempts++;
     const opened = await connectionTo(exchange, destination, options);
     const response =
@@ -46,9 +44,18 @@ export async function forward(exchange: Exchange, options: ForwardOptions): Prom
   }
 }
 
-function destinationOf(exchange: Exchange): Destination | undefined {
-  if (exchange.route?.kind === "service") return serviceDestination(exchange.route.backend);
-  return exchange.lease === undefined ? undefined : instanceDestination(exchange.lease);
+function destinationOf(exchange: Exchange, { endpointFor }: ForwardOptions): Destination | undefined {
+  const { route, lease } = exchange;
+  if (route?.kind !== "service") return lease === undefined ? undefined : instanceDestination(lease);
+  return route.backend.direct ? endpointFor(exchange, route.backend) : serviceDestination(route.backend);
+}
+
+function withoutDestination({ route }: Exchange): Parameters<typeof refuse>[1] {
+  if (route?.kind === "service" && route.backend.direct) {
+    const detail = `no healthy upstream: ${route.backend.hostname}`;
+    return { status: 503, flag: "UH", detail, text: "no healthy upstream", retryAfterS: 1 };
+  }
+  return { status: 500, flag: "UH", detail: "the backend cannot be reached as configured" };
 }
 
 type Connection =

@@ -44,7 +44,7 @@ export type OpenOutcome =
 export interface OpenUpstreamOptions {
   readonly tunnels: TunnelPool;
   readonly certificates: CertificateSource;
-  /** Makes the TCP connection of a tunnel, from our own address. */
+  /** Makes a TCP connection from our own address. */
   readonly dial: (to: SocketAddress) => TunnelDial;
   /** For a plain connection. */
   readonly connectTimeoutMs: number;
@@ -102,11 +102,8 @@ export async function openUpstream(
 ): Promise<OpenOutcome> {
   try {
     if (destination.identities === undefined) {
-      const dial: TunnelDial = {
-        kind: "address",
-        hostname: destination.target.ip,
-        port: destination.target.port,
-      };
+      // From our own address: the node's own, which a Pod takes for a probe of the node, is no caller's.
+      const dial = options.dial(destination.target);
       const stream = await connectStream(dial, { timeoutMs: options.connectTimeoutMs });
       return { kind: "opened", stream };
     }

@@ -12,6 +12,8 @@ function options(faults: string[] = []): PipelineOptions {
     own: cart.identity,
     clock,
     attemptsMax: 1,
+    endpointFor: () => undefined,
+    endpointsKnown: () => undefined,
     random: () => 0,
     policiesOf: () => ({ deny: [], allow: [], dryRun: [], missing: [] }),
     onFault: (error) => void faults.push(error.message),

@@ -21,6 +21,8 @@ export interface PipelineOptions extends ForwardOptions {
   readonly policiesOf: (service: ServiceEntry) => ApplicablePolicies;
   /** A number in [0, 1), anew at each call. */
   readonly random: () => number;
+  /** Waits a bounded time until services' endpoints are known; undefined when they are. */
+  readonly endpointsKnown: () => Promise<void> | undefined;
   /** Told of what a stage threw: a fault of ours. */
   readonly onFault: (error: Error) => void;
 }
@@ -34,6 +36,7 @@ export function waypointStages(options: PipelineOptions): readonly Stage[] {
     (exchange) => authorize(exchange, options.policiesOf(exchange.service)),
     (exchange) => chooseRoute(exchange, options.random),
     (exchange) => leaseOf(exchange, options),
+    (exchange) => knowEndpoints(exchange, options),
   ];
 }
 
@@ -111,4 +114,18 @@ function leaseOf(
   return exchange.route?.kind === "revision"
     ? leaseInstance(exchange, exchange.route.backend, leases)
     : undefined;
+}
+
+/** A waypoint that has just begun to send to endpoints may be asked before it was told of them. */
+async function learn(known: Promise<void>): Promise<undefined> {
+  await known;
+  return undefined;
+}
+
+function knowEndpoints(
+  { route }: Exchange,
+  { endpointsKnown }: PipelineOptions,
+): undefined | Promise<undefined> {
+  const known = route?.kind === "service" && route.backend.direct ? endpointsKnown() : undefined;
+  return known === undefined ? undefined : learn(known);
 }

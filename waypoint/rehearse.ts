@@ -168,6 +168,8 @@ function pipelineOf(clock: Clock, own: SpiffeId): PipelineOptions {
     clock,
     leases,
     attemptsMax: 1,
+    endpointFor: () => undefined,
+    endpointsKnown: () => undefined,
     random: () => 0,
     pool: new UpstreamPool({ clock, idlePerKeyMax: 1, idleMax: 1, idleMs: withinMs }),
     policiesOf: (service) => policiesOf(emptySnapshot, service),

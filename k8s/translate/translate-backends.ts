@@ -83,6 +83,19 @@ export function serviceBackend(
   });
 }
 
+/** A Service's own endpoints. @param port of the Service, 0 for the one that is asked for */
+export function endpointsBackend(index: MeshIndex, service: ServiceObject, port: number): Backend {
+  const address = serviceAddress(service);
+  const value = create(ServiceBackendSchema, {
+    namespace: service.metadata.namespace,
+    hostname: hostnameOf(service, index.settings),
+    address: address === undefined ? new Uint8Array() : ipBytes(address),
+    port,
+    direct: true,
+  });
+  return create(BackendSchema, { weight: partsPerWeight, target: { case: "service", value } });
+}
+
 /** A share of requests that is answered 500. */
 export function invalidBackend(why: string, weight: number): Backend {
   return create(BackendSchema, { weight, target: { case: "invalid", value: why } });
@@ -120,7 +133,7 @@ function resolveRevision(index: MeshIndex, key: string): readonly Backend[] | Re
   return [revisionBackend(index, revision, partsPerWeight)];
 }
 
-/** A function's own Service means the function, as a Service in Gateway API means its endpoints and not its routes. */
+/** A Service means its endpoints and not its routes, as in Gateway API: a function's own Service means the function. */
 function resolveService(
   index: MeshIndex,
   key: string,
@@ -131,9 +144,7 @@ function resolveService(
   const { namespace, labels } = service.metadata;
   const functionKey = `${namespace}/${labels?.[functionLabel]}`;
   if (index.functions.has(functionKey)) return functionBackends(index, functionKey);
-  const value = serviceBackend(index, service, port ?? service.spec.ports?.[0]?.port ?? 80);
-  if (value === undefined) return { reason: "BackendNotFound", message: `Service ${key} has no address` };
-  return [create(BackendSchema, { weight: partsPerWeight, target: { case: "service", value } })];
+  return [endpointsBackend(index, service, port ?? service.spec.ports?.[0]?.port ?? 80)];
 }
 
 function revisionBackend(index: MeshIndex, revision: RevisionObject, weight: number): Backend {

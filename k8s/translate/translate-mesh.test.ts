@@ -6,6 +6,7 @@ import {
   functionService,
   madeAt,
   mesh,
+  meta,
   plainService,
   policyObject,
   revisionObject,
@@ -329,4 +330,70 @@ test("a namespace of which nothing changed keeps its very resources; the root's 
   expect([...third.policies.keys()]).toEqual(["lambient-system/root"]);
   for (const name of ["other/far-v1", "shop/price-v1"])
     expect(third.templates.get(name)?.authorizationPolicies).toEqual(["lambient-system/root"]);
+});
+
+test("a Service that is no function sends to its own endpoints, unless routes say where to", () => {
+  const labels = { "istio.io/use-waypoint": "waypoint" };
+  const plain = { ...plainService("db", "10.96.0.7"), metadata: meta("shop", "db", { labels }) };
+  const routesOf = (routes: MeshObjects["routes"]): readonly Route[] =>
+    waypointOf({ services: [plain], routes }).services[0]?.routes ?? [];
+  const [only] = routesOf([]);
+  expect(only?.backends[0]?.target).toMatchObject({
+    case: "service",
+    value: {
+      hostname: "db.shop.svc.cluster.local",
+      port: 0,
+      direct: true,
+      waypointAddress: new Uint8Array(),
+    },
+  });
+  const route = routeObject("r", {
+    parentRefs: [{ group: "", kind: "Service", name: "db" }],
+    rules: [
+      { matches: [{}], backendRefs: [{ group: "", kind: "Service", name: "db", port: 80, weight: 1 }] },
+    ],
+  });
+  expect(routesOf([route]).map(({ name }) => name)).toEqual(["shop/r/0"]);
+  expect(routesOf([route])[0]?.backends[0]?.target).toMatchObject({ value: { port: 80, direct: true } });
+});
+
+/** Whether the record of a Service names a waypoint. */
+function isBehindWaypoint(objects: Partial<MeshObjects>, name: string): boolean {
+  const { addresses } = translateMesh(mesh({ ...base, ...objects }));
+  const type = addresses.get(`shop/${name}.shop.svc.cluster.local`)?.type;
+  return type?.case === "service" && type.value.waypoint !== undefined;
+}
+
+const behind = { "istio.io/use-waypoint": "waypoint" };
+
+test.each<[string, Readonly<Record<string, string>>, Readonly<Record<string, string>>, boolean]>([
+  ["by its own label", behind, {}, true],
+  ["by its namespace's label", {}, behind, true],
+  ["not when it opts out", { "istio.io/use-waypoint": "none" }, behind, false],
+  ["not by a name that is not there", { "istio.io/use-waypoint": "x" }, behind, false],
+  [
+    "not by a waypoint of another namespace",
+    { ...behind, "istio.io/use-waypoint-namespace": "other" },
+    {},
+    false,
+  ],
+])("a Service stands behind a waypoint %s", (_name, labels, ofNamespace, want) => {
+  const service = { ...plainService("db", "10.96.0.7"), metadata: meta("shop", "db", { labels }) };
+  const namespaces = mesh({}).namespaces.map((each) => ({
+    ...each,
+    metadata: { ...each.metadata, labels: ofNamespace },
+  }));
+  expect(isBehindWaypoint({ namespaces, services: [service] }, "db")).toBe(want);
+});
+
+test.each([
+  ["service", true],
+  ["all", true],
+  ["workload", false],
+  ["none", false],
+])("whether a waypoint for %s serves services: %p", (value, want) => {
+  const gateway = waypointObject("waypoint", "10.245.0.2");
+  const labels = { "istio.io/waypoint-for": value };
+  const gateways = [{ ...gateway, metadata: { ...gateway.metadata, labels } }];
+  expect(isBehindWaypoint({ gateways }, "price")).toBe(want);
 });

@@ -1,6 +1,7 @@
 /** HTTPRoutes and a function's traffic → a service's routes, in the order in which they are tried. */
 import { create } from "@bufbuild/protobuf";
 import {
+  type Backend,
   PathMatch_Kind,
   type Route,
   type RouteMatch,
@@ -22,15 +23,20 @@ import type {
 import { functionLabel } from "./mesh-objects.ts";
 import { parseDurationMs } from "./duration.ts";
 import { comparePrecedence, type RankedMatch } from "./route-precedence.ts";
-import { functionBackends, invalidBackend, translateBackendRefs } from "./translate-backends.ts";
+import {
+  endpointsBackend,
+  functionBackends,
+  invalidBackend,
+  translateBackendRefs,
+} from "./translate-backends.ts";
 
-/** A service's routes; the last, `default`, has no matches. */
+/** A service's routes; the last, `default`, has no matches: a Service with routes of its own and no function has none. */
 export function translateRoutes(index: MeshIndex, service: ServiceObject): readonly Route[] {
   const attached = index.objects.routes.filter((route) => isAttached(route, service));
   const ranked = attached.flatMap(matchesOf).sort(comparePrecedence);
   return [
     ...ranked.map((each) => translateMatch(index, each)),
-    defaultRoute(index, service, attached.length > 0),
+    ...defaultRoutes(index, service, attached.length > 0),
   ];
 }
 
@@ -85,19 +91,15 @@ function translateMatch(index: MeshIndex, { route, ruleIndex, match }: RankedMat
   });
 }
 
-/** Without a function there is nobody to send to but by a route; with routes, what none matches is not found (GEP-1294). */
-function defaultRoute(index: MeshIndex, service: ServiceObject, hasRoutes: boolean): Route {
-  const { namespace, name, labels } = service.metadata;
+/** A function's requests are shared out as its traffic says; others go to the endpoints, unless there are routes: what none matches is not found (GEP-1294). */
+function defaultRoutes(index: MeshIndex, service: ServiceObject, hasRoutes: boolean): Route[] {
+  const { namespace, labels } = service.metadata;
   const key = `${namespace}/${labels?.[functionLabel]}`;
-  const isFunction = index.functions.has(key);
-  const backends = isFunction
-    ? functionBackends(index, key)
-    : [
-        invalidBackend(
-          `service ${namespace}/${name} has no function${hasRoutes ? " and no matching route" : ""}`,
-          1,
-        ),
-      ];
+  if (index.functions.has(key)) return [defaultRoute(functionBackends(index, key))];
+  return hasRoutes ? [] : [defaultRoute([endpointsBackend(index, service, 0)])];
+}
+
+function defaultRoute(backends: readonly Backend[]): Route {
   return create(RouteSchema, { name: "default", backends: [...backends] });
 }
 

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { ipBytes } from "#core/address/ip.ts";
 import { type Authorization, AuthorizationSchema, Scope } from "#core/proto/istio/authorization_pb.js";
 import { Action } from "#core/proto/istio/authorization_pb.js";
+import { AddressSchema, TunnelProtocol } from "#core/proto/istio/workload_pb.js";
 import { PathMatch_Kind } from "#core/proto/lambient/discovery_pb.js";
 import { MeshError } from "#host/mesh-error.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
@@ -723,6 +724,43 @@ test("another service is reached through its own waypoint, and plainly where it 
   const fields = Object.fromEntries(other.connects[0] ?? []);
   expect([fields[":authority"], fields["lambient-caller"]]).toEqual(["127.0.0.1:80", undefined]);
   await plain.stop(true);
+});
+
+test("a service that is no function is reached at its own endpoints, which are learnt once a route needs them", async () => {
+  const mesh = await start();
+  const other = mesh.startInstance("endpoint", () => new Response("from an endpoint"));
+  const hostname = "plain.shop.svc.cluster.local";
+  const key = `shop/${hostname}`;
+  const endpoint = create(AddressSchema, {
+    type: {
+      case: "workload",
+      value: {
+        uid: "Kubernetes//Pod/shop/plain-1",
+        name: "plain-1",
+        namespace: "shop",
+        serviceAccount: "price",
+        addresses: [ipBytes(other.address)],
+        tunnelProtocol: TunnelProtocol.HBONE,
+        services: { [key]: { ports: [{ servicePort: 80, targetPort: 8080 }] } },
+      },
+    },
+  });
+  const service = create(AddressSchema, {
+    type: { case: "service", value: { namespace: "shop", hostname } },
+  });
+  mesh.ads.set(AddressSchema, { "Kubernetes//Pod/shop/plain-1": endpoint, [key]: service });
+  const direct = { namespace: "shop", hostname, direct: true };
+  mesh.configure([
+    { name: "default", backends: [{ weight: 1, target: { case: "service", value: direct } }] },
+  ]);
+  const caller = await mesh.openCaller(await mesh.startWaypoint(), cart);
+  expect(await (await fetch(caller.url)).text()).toBe("from an endpoint");
+  expect(Object.fromEntries(other.connects[0] ?? [])).toMatchObject({
+    ":authority": `${other.address}:8080`,
+    "lambient-caller": "spiffe://cluster.local/ns/shop/sa/cart;127.0.0.1",
+  });
+  mesh.ads.set(AddressSchema, { [key]: service });
+  await waitUntil("there is no endpoint left", async () => (await fetch(caller.url)).status === 503);
 });
 
 test("spans: one a request, linked to the streams it came and left on; what is not sampled makes none", async () => {

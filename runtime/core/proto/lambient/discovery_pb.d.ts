@@ -550,6 +550,13 @@ export declare type ServiceBackend = Message<"lambient.discovery.v1.ServiceBacke
    * @generated from field: string waypoint_identity = 6;
    */
   waypointIdentity: string;
+
+  /**
+   * Sent to the service's own endpoints, of which the sender chooses one; port 0 is the one that was asked for.
+   *
+   * @generated from field: bool direct = 7;
+   */
+  direct: boolean;
 };
 
 /**
