@@ -24,7 +24,6 @@ import { meshErrorCode } from "#host/mesh-error.ts";
 import { type OpenEnrolment, openEnrolment } from "../../k8s/node/enrolment/open-enrolment.ts";
 import { captureTable } from "../../k8s/node/enrolment/pod-routing.ts";
 import { namespaceResource } from "../../k8s/model/core-objects.ts";
-import { eventResource } from "../../k8s/model/event.ts";
 import { podResource } from "../../k8s/model/pod.ts";
 import { type FakeKube, makeFakeKube } from "../support/fake-kube.ts";
 import { openPacketCapture } from "../support/packet-capture.ts";
@@ -66,6 +65,8 @@ interface Scene {
   readonly pod: TestPod;
   readonly node: ReturnType<typeof makeTestNode>;
   readonly runDir: string;
+  /** Reasons of the Events. */
+  readonly events: readonly string[];
   readonly enrolment: OpenEnrolment;
   readonly metrics: () => string;
   /** Labels the Pod's namespace, or takes the label away. */
@@ -84,6 +85,7 @@ function openScene(): Scene {
   const node = makeTestNode(libc, [`${outsideAddress}/32`, "10.96.0.10/32"]);
   const pod = makeTestPod({ libc, poller, node }, ip("10.244.0.130"));
   const kube = makeFakeKube();
+  const events: string[] = [];
   const registry = makeMetricsRegistry();
   const open = (): OpenEnrolment =>
     openEnrolment({
@@ -98,6 +100,7 @@ function openScene(): Scene {
       node: "node-0",
       excludedNamespaces: new Set(["kube-system"]),
       rootNamespace: "lambient-system",
+      events: { record: (_, { reason }) => void events.push(reason) },
       ...(current === undefined ? { registry } : {}),
     });
   let current: OpenEnrolment | undefined;
@@ -128,6 +131,7 @@ function openScene(): Scene {
     pod,
     node,
     runDir,
+    events,
     get enrolment() {
       if (current === undefined) throw new Error("closed");
       return current;
@@ -236,8 +240,7 @@ describe("a running Pod", () => {
     await scene.until("plain");
     expect(scene.redirection()).toBeUndefined();
     await waitUntil("ztunnel let go", () => ztunnel.pods.get(scene.pod.uid)?.isDrained);
-    const reasons = scene.kube.all(eventResource).map(({ reason }) => reason);
-    expect(new Set(reasons)).toEqual(new Set(["Enrolled", "Unenrolled"]));
+    expect(scene.events).toEqual(["Enrolled", "Unenrolled"]);
     expect(scene.metrics()).toContain('lambient_enrolment_milliseconds_count{direction="in"} 1');
   });
 });
@@ -259,7 +262,7 @@ describe("a new Pod", () => {
     scene.label("ambient");
     expect(await scene.enrolment.admit(scene.pod).then(() => "started", meshErrorCode)).toBe("unavailable");
     await waitUntil("it is pending", () => scene.redirection() === "pending");
-    expect(scene.kube.all(eventResource).map(({ reason }) => reason)).toEqual(["EnrolmentFailed"]);
+    expect(scene.events).toEqual(["EnrolmentFailed"]);
   });
 });
 

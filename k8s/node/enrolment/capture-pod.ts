@@ -12,6 +12,7 @@ import {
   changeSettings,
   planChange,
   readStage,
+  speaksIpv6,
   type RoutingChange,
   type RoutingFault,
 } from "./captured-namespace.ts";
@@ -90,6 +91,11 @@ export function mendCapture(options: CaptureOptions, { sandbox, pod, link }: Cap
     faults.push("link");
   }
   return faults;
+}
+
+/** Whether the Pod's link speaks IPv6: what it did before it was captured can only be asked before. */
+export function isIpv6Open({ libc }: CaptureOptions, { network }: PodSandbox): boolean {
+  return speaksIpv6(libc, network.fd);
 }
 
 /** Whether connections from before the capture are still open. */

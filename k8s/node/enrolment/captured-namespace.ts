@@ -105,6 +105,11 @@ export function readStage(libc: Libc, namespaceFd: number): CaptureStage {
   return isTouched || listRoutes(netlink, 4, captureTable).length > 0 ? "ready" : "plain";
 }
 
+/** Whether the Pod's link speaks IPv6 now. */
+export function speaksIpv6(libc: Libc, namespaceFd: number): boolean {
+  return readSettings(libc, namespaceFd, [ipv6Setting]).get(ipv6Setting) === "0";
+}
+
 const ipv6Setting = "ipv6/conf/eth0/disable_ipv6";
 const filterSetting = "ipv4/conf/default/rp_filter";
 

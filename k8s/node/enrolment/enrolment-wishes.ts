@@ -8,13 +8,17 @@ import {
   authorizationPolicyResource,
 } from "../../model/authorization-policy.ts";
 import { type NamespaceObject, namespaceResource } from "../../model/core-objects.ts";
+import {
+  type PeerAuthenticationObject,
+  peerAuthenticationResource,
+} from "../../model/peer-authentication.ts";
 import { type PodObject, podResource } from "../../model/pod.ts";
 import {
   decideEnrolment,
   type EnrolmentDecision,
   type EnrolmentSettings,
 } from "../../reconcile/enrolment/decide-enrolment.ts";
-import { keysForWorkload } from "../../translate/policy-keys.ts";
+import { keysForPod } from "../../translate/policy-keys.ts";
 
 /** What gathering needs. */
 export interface WishOptions {
@@ -36,6 +40,7 @@ export class EnrolmentWishes {
   readonly #pods = new Map<string, PodObject>();
   readonly #namespaces = new Map<string, NamespaceObject>();
   readonly #policies = new Map<string, AuthorizationPolicyObject>();
+  readonly #peerAuthentications = new Map<string, PeerAuthenticationObject>();
 
   constructor(options: WishOptions) {
     this.#options = options;
@@ -51,6 +56,7 @@ export class EnrolmentWishes {
     const fieldSelector = `spec.nodeName=${this.#options.node}`;
     this.#watch(namespaceResource, {}, (event) => this.onNamespace(event));
     this.#watch(authorizationPolicyResource, {}, (event) => keep(this.#policies, event));
+    this.#watch(peerAuthenticationResource, {}, (event) => keep(this.#peerAuthentications, event));
     this.#watch(podResource, { fieldSelector }, (event) => this.onPod(event));
   }
 
@@ -69,7 +75,10 @@ export class EnrolmentWishes {
     if (pod === undefined) return [];
     const { namespace, labels = {} } = pod.metadata;
     const { rootNamespace } = this.#options;
-    return keysForWorkload([...this.#policies.values()], { namespace, labels }, { rootNamespace });
+    const policies = [...this.#policies.values()];
+    const peerAuthentications = [...this.#peerAuthentications.values()];
+    const settings = { rootNamespace };
+    return keysForPod({ policies, peerAuthentications, settings }, { namespace, labels });
   }
 
   /** The Pod as the API has it. */

@@ -12,13 +12,13 @@ import { MeshError } from "#host/mesh-error.ts";
 import { servePackets } from "#host/zds/packet-socket.ts";
 import { redirectionAnnotation } from "../../reconcile/enrolment/decide-enrolment.ts";
 import { openEnrolmentMetrics, registerEnrolmentFacts } from "./enrolment-metrics.ts";
-import { enrolmentNews } from "./enrolment-news.ts";
+import { enrolmentNews, type PodEventSink } from "./enrolment-news.ts";
 import { EnrolmentWishes } from "./enrolment-wishes.ts";
 import { openPinFolder, sweepPodLinks } from "./pod-link.ts";
 import { PodLife, type PodLifeOptions, type PodLifeState } from "./pod-life.ts";
-import { PodNotices, type Redirection } from "./pod-notices.ts";
 import type { PodEnrolment, PodSandbox } from "./pod-sandbox.ts";
 import { PodZds } from "./pod-zds.ts";
+import { type Redirection, Redirections } from "./redirections.ts";
 
 /** What enrolment is built from. */
 export interface EnrolmentOptions {
@@ -28,6 +28,7 @@ export interface EnrolmentOptions {
   readonly log: Log;
   readonly api: KubeClient;
   readonly registry: MetricsRegistry;
+  readonly events: PodEventSink;
   readonly cgroupMounts: CgroupMounts;
   readonly runDir: string;
   /** Name of this node's object. */
@@ -71,7 +72,7 @@ export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
   const pinFolder = join(runDir, "pods");
   openPinFolder(libc, pinFolder);
   sweepPodLinks(libc, pinFolder);
-  const notices = new PodNotices({ api, clock, log, node });
+  const redirections = new Redirections({ api, clock, log });
   const wishes: EnrolmentWishes = new EnrolmentWishes({
     api,
     log,
@@ -91,8 +92,9 @@ export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
     },
   });
   const capture = { libc, cgroupMounts: options.cgroupMounts, freezeTimeoutMs, flowRulesMax };
-  const news = enrolmentNews(openEnrolmentMetrics(registry), notices, log);
-  const life = { capture, pinFolder, zds, notices, news, clock, log, leaveDelayMs };
+  const metrics = openEnrolmentMetrics(registry);
+  const news = enrolmentNews({ metrics, log, events: options.events, find: (uid) => wishes.find(uid) });
+  const life = { capture, pinFolder, zds, redirections, news, clock, log, leaveDelayMs };
   const enrolment: Enrolment = new Enrolment({ life, wishes, poller });
   registerEnrolmentFacts(registry, () => ({
     enrolled: enrolment.count("capturing"),
@@ -117,7 +119,7 @@ export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
       isOpen = false;
       wishes.close();
       enrolment.close();
-      notices.close();
+      redirections.close();
       zds.close();
       socket[Symbol.dispose]();
     },
@@ -192,7 +194,7 @@ class Enrolment {
     const entry = this.#pods.get(uid);
     if (entry === undefined) return;
     const value = wishes.find(uid)?.metadata.annotations?.[redirectionAnnotation];
-    if (value === undefined || isRedirection(value)) life.notices.know(uid, value);
+    if (value === undefined || isRedirection(value)) life.redirections.know(uid, value);
     entry.life.want(wishes.decisionFor(uid));
   }
 

@@ -15,6 +15,7 @@ import {
   type CaptureOptions,
   type CaptureTarget,
   endCapture,
+  isIpv6Open,
   keepsConnections,
   mendCapture,
   prepareCapture,
@@ -23,10 +24,10 @@ import {
 } from "./capture-pod.ts";
 import type { EnrolmentNews } from "./enrolment-news.ts";
 import { openPodLink, type PodLink } from "./pod-link.ts";
-import type { PodNotices } from "./pod-notices.ts";
 import type { RoutedPod } from "./pod-routing.ts";
 import type { PodSandbox } from "./pod-sandbox.ts";
 import type { PodZds } from "./pod-zds.ts";
+import type { Redirections } from "./redirections.ts";
 
 /** What all Pods of a node share. */
 export interface PodLifeOptions {
@@ -34,7 +35,7 @@ export interface PodLifeOptions {
   /** Where links have their names. */
   readonly pinFolder: string;
   readonly zds: PodZds;
-  readonly notices: PodNotices;
+  readonly redirections: Redirections;
   readonly news: EnrolmentNews;
   readonly clock: Clock;
   readonly log: Log;
@@ -63,6 +64,8 @@ export class PodLife {
   /** How it is captured; absent for one that a program before this one captured, until that is compared. */
   #captured: RoutedPod | undefined;
   #link: PodLink | undefined;
+  /** Known only of one that this program took in; what is not known stays closed. */
+  #hadIpv6 = false;
   #isMoving = false;
   #isOver = false;
   #failures = 0;
@@ -111,7 +114,7 @@ export class PodLife {
   end(): void {
     this.#stop("it is gone");
     this.#options.zds.remove(this.sandbox.uid);
-    this.#options.notices.forget(this.sandbox.uid);
+    this.#options.redirections.forget(this.sandbox.uid);
     this.#dropLink();
   }
 
@@ -163,12 +166,13 @@ export class PodLife {
   }
 
   async #enrol(wish: Extract<EnrolmentDecision, { kind: "in" }>): Promise<void> {
-    const { capture, zds, notices, pinFolder } = this.#options;
+    const { capture, zds, redirections, pinFolder } = this.#options;
     const { sandbox } = this;
     const { uid, name, namespace, serviceAccount, address, nameserver } = sandbox;
     const { capturesInbound, capturesDns } = wish;
     this.#link ??= openPodLink(capture.libc, pinFolder, uid);
-    const pod = { address, nameserver, capturesInbound, capturesDns, keepsConnections: true, isServed: true };
+    if (this.#state === "plain") this.#hadIpv6 = isIpv6Open(capture, sandbox);
+    const pod = { ...this.#asFound(), capturesInbound, capturesDns };
     const target = { sandbox, pod, link: this.#link };
     prepareCapture(capture, target);
     if (this.#state === "plain") this.#state = "leaving";
@@ -181,7 +185,7 @@ export class PodLife {
     if (this.#isOver || this.#wish !== wish) return;
     const isNew = this.#state !== "capturing";
     const stoodMs = this.#begin(target);
-    void notices.setRedirection(sandbox, "enabled");
+    void redirections.set(sandbox, "enabled");
     if (isNew) this.#tellMove("in", stoodMs, "labelled");
   }
 
@@ -193,15 +197,15 @@ export class PodLife {
   }
 
   async #leave(wish: Extract<EnrolmentDecision, { kind: "out" }>): Promise<void> {
-    const { capture, zds, notices, pinFolder, clock, leaveDelayMs } = this.#options;
+    const { capture, zds, redirections, pinFolder, clock, leaveDelayMs } = this.#options;
     const { sandbox } = this;
     if (wish.reason !== "ended") {
-      await Promise.race([notices.setRedirection(sandbox, undefined), pause(clock, leaveDelayMs)]);
+      await Promise.race([redirections.set(sandbox, undefined), pause(clock, leaveDelayMs)]);
       await pause(clock, leaveDelayMs);
       if (this.#isOver || this.#wish !== wish) return;
     }
     const link = (this.#link ??= openPodLink(capture.libc, pinFolder, sandbox.uid));
-    const stoodMs = endCapture(capture, { sandbox, pod: this.#captured ?? this.#asLeft(), link });
+    const stoodMs = endCapture(capture, { sandbox, pod: this.#captured ?? this.#asFound(), link });
     zds.letGo(sandbox.uid);
     this.#dropLink();
     this.#state = "leaving";
@@ -235,7 +239,7 @@ export class PodLife {
     if (this.#wish?.kind === "in") return; // on its way back
     const { capture, zds } = this.#options;
     this.#dropLink();
-    const pod = this.#captured ?? this.#asLeft();
+    const pod = this.#captured ?? this.#asFound();
     const left = settleAfterCapture(capture, { sandbox: this.sandbox, pod });
     if (left > 0) return;
     this.#state = "plain";
@@ -249,22 +253,28 @@ export class PodLife {
     this.#link = undefined;
   }
 
-  /** What is needed to undo a capture that a program before this one made. */
-  #asLeft(): RoutedPod {
+  /** How it is captured, as far as that is not known better. */
+  #asFound(): RoutedPod {
     const { address, nameserver } = this.sandbox;
     const captures = { capturesInbound: true, capturesDns: true };
-    return { address, nameserver, ...captures, keepsConnections: true, isServed: true };
+    return {
+      address,
+      nameserver,
+      ...captures,
+      keepsConnections: true,
+      isServed: true,
+      hadIpv6: this.#hadIpv6,
+    };
   }
 
   #onFailure(error: unknown): void {
-    const { clock, news, notices } = this.#options;
+    const { clock, news, redirections } = this.#options;
     for (const { reject } of this.#waiters.splice(0)) reject(error);
     if (this.#isOver) return;
     const direction = this.#wish?.kind === "in" ? "in" : "out";
     const retryInMs = Math.min(retryMs.first * 2 ** Math.min(this.#failures++, 10), retryMs.longest);
     news.failed(this.sandbox, direction, { error, retryInMs });
-    if (direction === "in" && this.#state !== "capturing")
-      void notices.setRedirection(this.sandbox, "pending");
+    if (direction === "in" && this.#state !== "capturing") void redirections.set(this.sandbox, "pending");
     this.#retry = clock.after(retryInMs, () => void this.#move());
   }
 

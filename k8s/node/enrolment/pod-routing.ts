@@ -31,6 +31,8 @@ export interface RoutedPod extends CapturedPod {
   readonly keepsConnections: boolean;
   /** Whether ztunnel has listeners for it. Without them what is captured has nobody to go to, and is refused by its route at once. */
   readonly isServed: boolean;
+  /** Whether its link spoke IPv6 before, and is to again. */
+  readonly hadIpv6: boolean;
 }
 
 /** Everything is delivered here, where the capture program decides. */
@@ -71,7 +73,7 @@ export function routingFor(stage: CaptureStage, pod: RoutedPod, facts: Namespace
   return {
     rules: hasIpv6 ? [...rules4, ...rulesIpv6(stage)] : rules4,
     routes: stage === "plain" ? [] : capturedRoutes(pod.address, stage === "ready" || pod.isServed),
-    settings: new Map([...settings4(stage, facts), ...(hasIpv6 ? settings6(stage) : [])]),
+    settings: new Map([...settings4(stage, facts), ...(hasIpv6 ? settings6(stage, pod) : [])]),
   };
 }
 
@@ -208,7 +210,8 @@ function settings4(stage: CaptureStage, { reversePathFilter }: NamespaceFacts): 
   ];
 }
 
-function settings6(stage: CaptureStage): [string, string][] {
+function settings6(stage: CaptureStage, { hadIpv6 }: RoutedPod): [string, string][] {
+  if (stage !== "capturing" && !hadIpv6) return [];
   return [["ipv6/conf/eth0/disable_ipv6", stage === "capturing" ? "1" : "0"]];
 }
 
