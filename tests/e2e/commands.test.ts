@@ -316,7 +316,7 @@ test("label sets, keeps, changes and removes labels, as kubectl label does", asy
   expect(await labels()).toMatchObject({ team: "shop" });
   expect(await labels()).not.toHaveProperty("tier");
   expect(refused(await mesh.command(["label", "pod", "absent", "a=b"]), 1)).toContain("there is none");
-  expect(refused(await mesh.command(["label", "gizmo", "x", "a=b"]), 1)).toContain("known are function");
+  expect(refused(await mesh.command(["label", "gizmo", "x", "a=b"]), 2)).toContain("known are function");
 });
 
 test("kubeconfig tells where kubectl finds the mesh", async () => {
