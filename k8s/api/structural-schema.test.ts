@@ -117,8 +117,8 @@ describe("what is kept", () => {
 describe("what is refused", () => {
   const rows: readonly [spec: JsonObject, want: readonly string[]][] = [
     [{}, ["spec.size: Required value"]],
-    [{ size: 0 }, ["spec.size: Invalid value: 0: spec.size in body must be >= 1"]],
-    [{ size: 9 }, ["spec.size: Invalid value: 9: spec.size in body must be < 9"]],
+    [{ size: 0 }, ["spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"]],
+    [{ size: 9 }, ["spec.size: Invalid value: 9: spec.size in body should be less than 9"]],
     [
       { size: "1" },
       ['spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"'],
@@ -131,7 +131,7 @@ describe("what is refused", () => {
     [{ size: 1, name: "A" }, [`spec.name: Invalid value: "A": spec.name in body should match '^[a-z]+$'`]],
     [
       { size: 1, at: "yesterday" },
-      ['spec.at: Invalid value: "yesterday": spec.at in body must match format "date-time"'],
+      ['spec.at: Invalid value: "yesterday": spec.at in body must be of type date-time: "yesterday"'],
     ],
     [{ size: 1, items: [{}] }, ["spec.items[0].id: Required value"]],
     [{ size: 1, items: [{ id: "a" }, { id: "a" }] }, ['spec.items[1]: Duplicate value: ["a"]']],

@@ -107,31 +107,66 @@ const formats = {
 function faultOf(error: ErrorObject): readonly FieldFault[] {
   const field = fieldPath(error.instancePath);
   const params: JsonObject = error.params;
+  const limit = Number(params["limit"]);
   switch (error.keyword) {
     case "required":
       return [requiredValue(joinField(field, String(params["missingProperty"])))];
     case "enum":
       return [unsupportedValue(field, error.data, arrayOr(params["allowedValues"]).map(String))];
-    case "type": {
-      const wanted =
-        arrayOr(params["type"]).length > 0 ? arrayOr(params["type"]).join(" or ") : String(params["type"]);
-      const why = `${field} in body must be of type ${wanted}: ${JSON.stringify(typeName(error.data))}`;
+    case "type":
+      return [typeFault(field, error.data, params["type"])];
+    case "maxLength":
       return [
-        {
-          reason: "FieldValueTypeInvalid",
-          field,
-          message: `Invalid value: ${JSON.stringify(typeName(error.data))}: ${why}`,
-        },
+        { reason: "FieldValueTooLong", field, message: `Too long: may not be more than ${limit} bytes` },
       ];
-    }
-    case "pattern":
-      return [
-        invalidValue(field, error.data, `${field} in body should match '${String(params["pattern"])}'`),
-      ];
+    case "maxItems":
+      return [tooMany(field, arrayOr(error.data).length, limit)];
+    case "maxProperties":
+      return [tooMany(field, Object.keys(objectOr(error.data)).length, limit)];
     default:
-      return [invalidValue(field, shown(error.data), `${field} in body ${error.message ?? error.keyword}`)];
+      return [invalidValue(field, shown(error.data), invalidText(field, error))];
   }
 }
+
+function typeFault(field: string, value: unknown, type: unknown): FieldFault {
+  const wanted = arrayOr(type).length > 0 ? arrayOr(type).join(" or ") : String(type);
+  const got = JSON.stringify(typeName(value));
+  const message = `Invalid value: ${got}: ${field} in body must be of type ${wanted}: ${got}`;
+  return { reason: "FieldValueTypeInvalid", field, message };
+}
+
+function tooMany(field: string, count: number, limit: number): FieldFault {
+  const message = `Too many: ${count}: must have at most ${limit} items`;
+  return { reason: "FieldValueTooMany", field, message };
+}
+
+/** What is wrong, in the words of the real API server, which people search for. */
+function invalidText(field: string, { keyword, params, message, data }: ErrorObject): string {
+  const named: JsonObject = params;
+  const limit = String(named["limit"]);
+  const whole = wholeTexts[keyword];
+  if (whole !== undefined) return `${JSON.stringify(field)} ${whole}`;
+  const texts: Readonly<Record<string, string>> = {
+    minimum: `should be greater than or equal to ${limit}`,
+    maximum: `should be less than or equal to ${limit}`,
+    exclusiveMinimum: `should be greater than ${limit}`,
+    exclusiveMaximum: `should be less than ${limit}`,
+    multipleOf: `should be a multiple of ${String(named["multipleOf"])}`,
+    minLength: `should be at least ${limit} chars long`,
+    minItems: `should have at least ${limit} items`,
+    minProperties: `should have at least ${limit} properties`,
+    uniqueItems: "shouldn't contain duplicates",
+    pattern: `should match '${String(named["pattern"])}'`,
+    format: `must be of type ${String(named["format"])}: ${JSON.stringify(data)}`,
+  };
+  return `${field} in body ${texts[keyword] ?? message ?? keyword}`;
+}
+
+const wholeTexts: Readonly<Record<string, string>> = {
+  oneOf: "must validate one and only one schema (oneOf)",
+  anyOf: "must validate at least one schema (anyOf)",
+  not: "must not validate the schema (not)",
+};
 
 /** Large values say nothing in a message: only what they are. */
 function shown(value: unknown): unknown {
