@@ -11,7 +11,7 @@ import { frameMessage, MessageReader } from "./dns-frames.ts";
 import type { Parts } from "./parts.ts";
 
 const dnsPort = 53;
-/** Of the namespace that the thread is in. */
+/** Lets the engine, which cannot set options before it binds, bind any address; of the namespace that the thread is in. */
 const bindAnyPath = "/proc/sys/net/ipv4/ip_nonlocal_bind";
 const tcpConnectionsMax = 16;
 const tcpIdleMs = 10_000;
@@ -19,30 +19,27 @@ const tcpMessageBytesMax = 4096;
 /** Queries that one TCP connection may have waiting for their answers. */
 const tcpPendingMax = 16;
 
-/** Where a name server is. */
-export interface NameServerPlace {
-  readonly server: NameServer;
-  /** In the workload's namespace. */
-  readonly address: IpAddress;
-  readonly socket: SocketOptions;
-}
-
-/** Starts serving. @returns how to stop. @throws LinuxError when the address cannot be bound. */
-export function openDnsServer(parts: Parts, place: NameServerPlace): () => void {
+/** Starts serving on an address that the workload's namespace has. @returns how to stop. @throws LinuxError when it cannot be bound. */
+export function openDnsServer(parts: Parts, server: NameServer, address: IpAddress): () => void {
   const { libc } = parts;
-  const { server, address, socket } = place;
-  const fd = startListen(
-    libc,
-    server.workload.namespaceFd,
-    { address, port: dnsPort },
-    { ...socket, freeBind: true },
-  );
+  const at = { address, port: dnsPort };
+  const fd = startListen(libc, server.workload.namespaceFd, at, { freeBind: true });
   const listener = listenStreams({ kind: "fd", fd }, serveNameStreams(parts, server));
-  const closeUdp = serveUdp(parts, place);
+  const closeUdp = serveUdp(parts, server, { address, options: {} });
   return () => {
     listener.close();
     closeUdp();
   };
+}
+
+/** Serves queries by UDP to an address that is not the namespace's own, from sockets with these options. @returns how to stop. */
+export function openCapturedNames(
+  parts: Parts,
+  server: NameServer,
+  socket: { readonly address: IpAddress; readonly options: SocketOptions },
+): () => void {
+  withNamespace(parts.libc, server.workload.namespaceFd, () => writeFileSync(bindAnyPath, "1"));
+  return serveUdp(parts, server, socket);
 }
 
 /** Serves name queries on TCP connections that were accepted elsewhere. */
@@ -57,14 +54,16 @@ function turnOf(parts: Parts, server: NameServer): Turn {
   return (message, transport) => answerName(parts, server, message, transport);
 }
 
-function serveUdp(parts: Parts, { server, address, socket: options }: NameServerPlace): () => void {
+function serveUdp(
+  parts: Parts,
+  server: NameServer,
+  { address, options }: { readonly address: IpAddress; readonly options: SocketOptions },
+): () => void {
   const { libc } = parts;
   const turn = turnOf(parts, server);
   let isOpen = true;
-  const opening = withNamespace(libc, server.workload.namespaceFd, () => {
-    // Where the address is not the namespace's own, only this lets the engine bind it.
-    if (options.transparent === true) writeFileSync(bindAnyPath, "1");
-    return Bun.udpSocket({
+  const opening = withNamespace(libc, server.workload.namespaceFd, () =>
+    Bun.udpSocket({
       hostname: address,
       port: dnsPort,
       socket: {
@@ -79,8 +78,8 @@ function serveUdp(parts: Parts, { server, address, socket: options }: NameServer
         // An earlier asker is gone: the kernel tells the socket that all share, and no one else is concerned.
         error() {},
       },
-    });
-  }).then((socket) => {
+    }),
+  ).then((socket) => {
     // Sound: sockets have it, only their types do not.
     applyOptions(libc, (socket as unknown as { readonly fd: number }).fd, false, options);
     return socket;

@@ -8,7 +8,8 @@ import { startListen } from "#host/linux/sockets.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import { listenTunnels, type TunnelListener } from "#host/tunnel/tunnel-listener.ts";
 import { chooseTunnel } from "./choose-tunnel.ts";
-import { type NameServerPlace, openDnsServer, serveNameStreams } from "./dns-server.ts";
+import type { NameServer } from "./answer-name.ts";
+import { openCapturedNames, serveNameStreams } from "./dns-server.ts";
 import type { DnsUpstream } from "./dns-upstream.ts";
 import { passInbound } from "./inbound-passthrough.ts";
 import { carryOutbound } from "./outbound.ts";
@@ -70,7 +71,8 @@ interface PodListeners {
 class Served implements ServedPod {
   readonly workload: PodWorkload;
   readonly #parts: Parts;
-  readonly #names: NameServerPlace;
+  readonly #server: NameServer;
+  readonly #nameserver: IpAddress;
   readonly #fds: PodListeners;
   readonly #stops: (() => void)[] = [];
   #tunnels: TunnelListener | undefined;
@@ -83,9 +85,9 @@ class Served implements ServedPod {
     this.#parts = parts;
     this.workload = workload;
     const names = makeOutsideNames(() => parts.clock.monotonicMs());
-    const server = { workload, upstream, names, waiting: 0 };
-    this.#names = { server, address: nameserver, socket: podSocket };
-    const serveNames = serveNameStreams(parts, server);
+    this.#server = { workload, upstream, names, waiting: 0 };
+    this.#nameserver = nameserver;
+    const serveNames = serveNameStreams(parts, this.#server);
     const isForNames = (to: { readonly ip: IpAddress; readonly port: number }): boolean =>
       this.#closeNames !== undefined && to.port === 53 && to.ip === nameserver;
     this.#fds = this.#listen();
@@ -105,7 +107,7 @@ class Served implements ServedPod {
 
   capture({ mapFd, capturesInbound, capturesDns }: PodCapture): void {
     const { libc } = this.#parts;
-    if (capturesDns) this.#closeNames ??= openDnsServer(this.#parts, this.#names);
+    if (capturesDns) this.#openNames();
     else this.#stopNames();
     this.#isPlainDecided = capturesInbound;
     putSocket(libc, mapFd, plainInbound.slot, this.#fds.plainInbound);
@@ -131,6 +133,12 @@ class Served implements ServedPod {
     this.#stopNames();
     if (this.#tunnels === undefined) closeFd(libc, this.#fds.tunnels);
     else this.#tunnels.close();
+  }
+
+  /** Questions by TCP are captured with all that leaves. */
+  #openNames(): void {
+    const socket = { address: this.#nameserver, options: podSocket };
+    this.#closeNames ??= openCapturedNames(this.#parts, this.#server, socket);
   }
 
   #stopNames(): void {

@@ -52,7 +52,7 @@ export function serveWorkload(parts: Parts, workload: LocalWorkload, options: Se
     closers.push(() => inbound.close());
     const { nameserver, upstream } = options;
     const server = { workload, upstream, names, waiting: 0 };
-    closers.push(openDnsServer(parts, { server, address: nameserver, socket: {} }));
+    closers.push(openDnsServer(parts, server, nameserver));
     putSocket(libc, options.mapFd, sealedSlotListener, captureFd);
     parts.metrics.proxiesStarted.add();
     return {

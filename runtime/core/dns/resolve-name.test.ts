@@ -9,6 +9,7 @@ const config = readLocalConfig({
   workloads: [
     {
       uid: "pet",
+      name: "pet-0",
       namespace: "shop",
       trustDomain: "cluster.local",
       workloadIps: ["10.244.0.8"],
@@ -55,6 +56,9 @@ test.each<[string, string, string]>([
   ["x.example.org", "shop", "10.96.0.7"],
   ["example.org", "shop", "outside"],
   ["pets", "shop", "10.244.0.8"],
+  ["pet-0.pets.shop.svc.cluster.local", "other", "10.244.0.8"],
+  ["pet-1.pets.shop.svc.cluster.local", "shop", "unknown"],
+  ["pet-0.cart.shop.svc.cluster.local", "shop", "unknown"],
   ["far", "shop", ""],
   ["nobody", "shop", "unknown"],
   ["nobody.shop.svc.cluster.local", "shop", "unknown"],

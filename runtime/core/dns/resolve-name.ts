@@ -26,6 +26,8 @@ export function resolveName(snapshot: Snapshot, client: NameClient, name: string
     if (service !== undefined && (addresses.length > 0 || isMeshOnly(hostname, client))) {
       return { kind: "service", service, addresses };
     }
+    const endpoint = service === undefined ? endpointOf(snapshot, client, hostname) : undefined;
+    if (endpoint !== undefined) return endpoint;
   }
   return isMeshOnly(name, client) ? { kind: "unknown" } : { kind: "outside" };
 }
@@ -55,6 +57,22 @@ function withoutSearch(name: string, namespace: string, domain: string): string[
 /** Names below the mesh's domain, and names of one label, mean nothing to the world's name servers. */
 function isMeshOnly(name: string, { domain }: NameClient): boolean {
   return !name.includes(".") ? name !== "" : name === domain || name.endsWith(`.${domain}`);
+}
+
+/** An endpoint by its own name, `<workload>.<service's hostname>`, where the service has no address of its own. */
+function endpointOf(
+  snapshot: Snapshot,
+  { namespace, network }: NameClient,
+  hostname: string,
+): NameMeaning | undefined {
+  const at = hostname.indexOf(".");
+  if (at < 1) return undefined;
+  const service = findServiceByHostname(snapshot, hostname.slice(at + 1), namespace);
+  if (service === undefined || service.addresses.length > 0) return undefined;
+  const name = hostname.slice(0, at);
+  const endpoint = (snapshot.endpoints.get(service.key) ?? []).find((workload) => workload.name === name);
+  if (endpoint === undefined || endpoint.network !== network) return undefined;
+  return { kind: "service", service, addresses: endpoint.addresses };
 }
 
 function addressesOf(snapshot: Snapshot, service: Service, network: string): readonly IpAddress[] {
