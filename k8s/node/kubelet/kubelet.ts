@@ -42,6 +42,11 @@ export class Kubelet {
     return this.#workers.get(uid);
   }
 
+  /** What it holds, for whoever looks into the program. */
+  report(): readonly unknown[] {
+    return [...this.#workers.values()].map((worker) => worker.report());
+  }
+
   /** Begins to follow the API. */
   start(): void {
     const { api, log } = this.#host;

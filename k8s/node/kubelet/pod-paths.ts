@@ -5,13 +5,13 @@ import { join } from "node:path";
 export interface PodFolders {
   /** Volumes, logs, small files; below the data folder. */
   readonly data: string;
-  /** FIFOs and records, which die with the run; below the run folder. */
+  /** FIFOs, networks and records, which die with the run; below the run folder. */
   readonly run: string;
 }
 
 /** The folders below the mesh's two. */
 export function podFolders(runDir: string, dataDir: string): PodFolders {
-  return { data: join(dataDir, "pods"), run: join(runDir, "pods") };
+  return { data: join(dataDir, "pods"), run: join(runDir, "kubelet") };
 }
 
 /** Paths of one Pod. */

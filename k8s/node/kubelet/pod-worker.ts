@@ -75,6 +75,12 @@ export class PodWorker {
     return this.#home.sandbox;
   }
 
+  /** What is known of it. */
+  report(): unknown {
+    const { uid } = this.#pod.metadata;
+    return { uid, pod: this.#name(), address: this.sandbox?.address, containers: this.#containers.facts() };
+  }
+
   /** Begins: with what an earlier program kept, if there is a record. */
   open(record: PodRecord | undefined): void {
     if (record === undefined) this.#containers.inherit(statusesOf(this.#pod));
