@@ -61,7 +61,7 @@ export async function openApp(config: Config): Promise<App> {
   const enrolment = openEnrolment({
     ...{ libc, poller, clock, log, api, registry, events, runDir, cgroupMounts: cgroups, node: config.node },
     excludedNamespaces: systemNamespaces,
-    rootNamespace: "istio-system",
+    rootNamespace: "lambient-system",
   });
   const objects = new ObjectCache(api, log, (uid) => kubelet.refresh(uid));
   const folders = podFolders(runDir, dataDir);
