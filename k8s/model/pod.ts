@@ -40,8 +40,49 @@ export interface PodSpec {
   readonly hostAliases?: readonly HostAlias[];
   readonly enableServiceLinks?: boolean;
   readonly readinessGates?: readonly { readonly conditionType: string }[];
-  readonly tolerations?: readonly unknown[];
+  readonly tolerations?: readonly Toleration[];
+  readonly affinity?: Affinity;
+  /** While there are any, no node is looked for. */
+  readonly schedulingGates?: readonly { readonly name: string }[];
   readonly priority?: number;
+}
+
+/** A taint that a Pod bears. */
+export interface Toleration {
+  /** Absent, with `Exists`: every key. */
+  readonly key?: string;
+  /** Default Equal. */
+  readonly operator?: "Equal" | "Exists";
+  readonly value?: string;
+  /** Absent: every effect. */
+  readonly effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+  readonly tolerationSeconds?: number;
+}
+
+/** Where a Pod may run, as far as it is honoured: the demands on nodes that are required. */
+export interface Affinity {
+  readonly nodeAffinity?: {
+    readonly requiredDuringSchedulingIgnoredDuringExecution?: {
+      /** One of them must hold. */
+      readonly nodeSelectorTerms: readonly NodeSelectorTerm[];
+    };
+    readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly unknown[];
+  };
+  readonly podAffinity?: object;
+  readonly podAntiAffinity?: object;
+}
+
+/** Demands on a node, all of which must hold. */
+export interface NodeSelectorTerm {
+  readonly matchExpressions?: readonly NodeRequirement[];
+  readonly matchFields?: readonly NodeRequirement[];
+}
+
+/** One demand on a node's label or field. */
+export interface NodeRequirement {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+  readonly values?: readonly string[];
 }
 
 /** Whether containers that ended are started again. */

@@ -114,3 +114,17 @@ function durationText(job: WorkingObject, nowMs: number): string {
   const endMs = Date.parse(textOr(completionTime));
   return humanDuration(((Number.isNaN(endMs) ? nowMs : endMs) - startMs) / 1000);
 }
+
+/** apps/v1 ControllerRevision. */
+export const controllerRevisionColumns: readonly PrinterColumn[] = [
+  worked("Controller", controllerText),
+  count("Revision", (object) => numberOr0(object["revision"])),
+  age,
+];
+
+function controllerText({ metadata }: WorkingObject): string {
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  if (owner === undefined) return "<none>";
+  const [group = ""] = owner.apiVersion.split("/");
+  return `${owner.kind.toLowerCase()}.${group}/${owner.name}`;
+}

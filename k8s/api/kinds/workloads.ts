@@ -1,11 +1,13 @@
-/** Kinds that make Pods: Deployment, ReplicaSet, StatefulSet, DaemonSet (apps/v1) and Job (batch/v1). What they make is their controllers' matter. */
+/** Kinds that make Pods: Deployment, ReplicaSet, StatefulSet, DaemonSet (apps/v1), with their history, and Job (batch/v1). What they make is their controllers' matter. */
 import type { KindDefinition } from "../kind.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { numberOr0, statusOf } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
+import { selectableFields } from "./selectable-fields.ts";
 import { jobCheck, workloadCheck } from "./workload-checks.ts";
 import { beginsWith, daemonSetRules, jobRules } from "./workload-rules.ts";
 import {
+  controllerRevisionColumns,
   daemonSetColumns,
   deploymentColumns,
   jobColumns,
@@ -17,7 +19,7 @@ const scale = { specReplicas: ".spec.replicas", statusReplicas: ".status.replica
 const shared = { group: "apps", categories: ["all"] } as const;
 const counted = { hasStatus: true, countsGeneration: true } as const;
 
-/** The five kinds. */
+/** The kinds. */
 export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
   return [
     builtinKind(schemas, {
@@ -66,16 +68,32 @@ export function workloadKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       more: counted,
     }),
     builtinKind(schemas, {
-      group: "batch",
-      categories: ["all"],
-      names: ["jobs", "job", "Job"],
-      definition: "batch.v1.Job",
-      columns: jobColumns,
-      fields: ["status.successful"],
-      fieldText: { "status.successful": (job) => String(numberOr0(statusOf(job)["succeeded"])) },
-      check: jobCheck,
-      rules: jobRules,
-      more: counted,
+      group: "apps",
+      names: ["controllerrevisions", "controllerrevision", "ControllerRevision"],
+      definition: "apps.v1.ControllerRevision",
+      columns: controllerRevisionColumns,
     }),
+    jobKind(schemas),
   ];
+}
+
+function jobKind(schemas: KubeSchemas): KindDefinition {
+  return builtinKind(schemas, {
+    group: "batch",
+    categories: ["all"],
+    names: ["jobs", "job", "Job"],
+    definition: "batch.v1.Job",
+    columns: jobColumns,
+    check: jobCheck,
+    rules: jobRules,
+    more: {
+      ...counted,
+      fields: {
+        ...selectableFields([], {
+          "status.successful": (job) => String(numberOr0(statusOf(job)["succeeded"])),
+        }),
+        refusal: (field) => `field label ${JSON.stringify(field)} not supported for Job`,
+      },
+    },
+  });
 }

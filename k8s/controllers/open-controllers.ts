@@ -1,0 +1,62 @@
+/** Every controller that makes the API live, on one set of informers; opened once by the control plane. */
+import type { Clock } from "#host/clock.ts";
+import type { Log } from "#host/log.ts";
+import { errorText } from "#host/mesh-error.ts";
+import type { Api } from "../api/api.ts";
+import { openPodCollector } from "./collect-pods.ts";
+import { openEndpoints } from "./endpoints/open-endpoints.ts";
+import { makeEventRecorder } from "./events/event-recorder.ts";
+import { startPruning } from "./events/prune-events.ts";
+import { Informers } from "./informers.ts";
+import type { ControllerTools } from "./keyed-controller.ts";
+import { openScheduler } from "./scheduling/open-scheduler.ts";
+import { openWorkloads } from "./workloads/open-workloads.ts";
+
+/** What they work with. */
+export interface ControllersOptions {
+  readonly api: Pick<Api, "client" | "handle">;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** A try of a controller failed; it is tried again. */
+  readonly onFailure: (component: string) => void;
+}
+
+/** Opens them. */
+export function openControllers({ api, clock, random, log, onFailure }: ControllersOptions): {
+  close(): void;
+} {
+  const { client } = api;
+  const informers = new Informers({
+    client,
+    clock,
+    onError: (kind, error) => log.warn("watch failed", { kind, error: errorText(error) }),
+  });
+  const events = makeEventRecorder({
+    client,
+    clock,
+    onError: (error) => log.debug("event not written", { error: errorText(error) }),
+  });
+  const record: ControllerTools["record"] = (component, event) => events.record(component, event);
+  const tools: ControllerTools = { client, informers, clock, random, log, record, onFailure };
+  const parts = [
+    openScheduler(api, tools),
+    ...openWorkloads(tools),
+    openEndpoints(tools),
+    openPodCollector(tools),
+    startPruning({
+      client,
+      clock,
+      onError: (error) => log.warn("events not pruned", { error: errorText(error) }),
+    }),
+  ];
+  // Last: what is listening is told of everything there is.
+  informers.start();
+  return {
+    close() {
+      informers.close();
+      for (const part of parts) part.close();
+      events.close();
+    },
+  };
+}
