@@ -125,7 +125,8 @@ export class InProcessClient implements KubeClient {
     const query = {
       ...selectors(options),
       after: Number(resourceVersion),
-      sendsInitialEvents: false,
+      tellsInitial: false,
+      marksInitial: false,
       bookmarks: true,
       timeoutSeconds: 0,
     };

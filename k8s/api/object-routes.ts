@@ -1,5 +1,6 @@
 /** The verbs on objects as HTTP: from query and body to the operation, and its outcome as a response. */
 import { apiVersionOf } from "#host/kube/object.ts";
+import type { User } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
 import { applyObject } from "./apply-object.ts";
 import { createObject } from "./create-object.ts";
@@ -9,7 +10,7 @@ import { parseRow } from "./object-store.ts";
 import { patchObject } from "./patch-object.ts";
 import { listQuery, selectors, watchQuery } from "./query-options.ts";
 import { getText, type ListPage, listPage, listText } from "./read-objects.ts";
-import { badRequest, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
+import { badRequest, expired, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
 import { readBody, readObject, readPatch } from "./request-body.ts";
 import type { ResourceRequest } from "./request-path.ts";
 import { asksForTable, type RowObject, tableOf } from "./table.ts";
@@ -26,6 +27,7 @@ export interface ObjectRequest {
   readonly url: URL;
   readonly parsed: ResourceRequest;
   readonly target: Target;
+  readonly user: User;
 }
 
 /** Answers it. @throws KubeError with the reason. */
@@ -88,6 +90,8 @@ function answerList(context: ApiContext, asked: ObjectRequest): Response {
   const query = listQuery(url.searchParams);
   const { store, hub } = context;
   if (query.notOlderThan > store.version) throw tooNew(query.notOlderThan, store.version);
+  // Only the present is kept: what was before is as gone as after a compaction.
+  if (query.exactly && query.notOlderThan < store.version) throw expired(query.notOlderThan, store.version);
   const page = listPage(store, target, query, hub.floor);
   return wantsTable(asked) ? tableResponse(context, asked, page) : textResponse(listText(target, page));
 }

@@ -215,7 +215,7 @@ export function unsupportedMediaType(got: string, wanted: readonly string[]): Ku
 
 /** 504 for a version that does not exist yet. */
 export function tooNew(wanted: number, current: number): KubeError {
-  const message = `Too large resource version: ${wanted}, current: ${current}`;
+  const message = `Timeout: Too large resource version: ${wanted}, current: ${current}`;
   return failure(504, "Timeout", message, {
     causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
     retryAfterSeconds: 1,

@@ -1,6 +1,7 @@
 /** A watch's lines: what exists, then changes, bookmarks and the end; pulled by whoever tells them on, in the process or over HTTP. */
 import type { Clock } from "#host/clock.ts";
 import { apiVersionOf, type WatchEvent } from "#host/kube/object.ts";
+import { checkFields } from "./field-selector.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { WatchQuery } from "./query-options.ts";
 import { everything, listPage, textInVersion } from "./read-objects.ts";
@@ -40,8 +41,10 @@ export function watchObjects(
   signal: AbortSignal,
 ): AsyncGenerator<readonly WatchLine[], void> {
   const { store, hub } = context;
+  checkFields(target.kind, query.fields);
   const after = query.after ?? store.version;
-  const isLost = !query.sendsInitialEvents && (after < hub.floor || after > store.version);
+  const { tellsInitial } = query;
+  const isLost = !tellsInitial && (after < hub.floor || after > store.version);
   if (isLost) return tellLost(after, hub.floor);
   const scope = {
     group: target.kind.group,
@@ -50,7 +53,6 @@ export function watchObjects(
     fields: query.fields,
     ...(target.namespace === "" ? {} : { namespace: target.namespace }),
   };
-  const tellsInitial = query.after === undefined || query.sendsInitialEvents;
   const watcher = hub.open(scope, tellsInitial ? store.version : after);
   if (watcher === undefined) {
     throw forbidden(target.kind, "", `${hub.watchers} watches are open already; close some and try again`);
@@ -81,7 +83,7 @@ function initialLines(context: WatchContext, target: Target, query: WatchQuery):
     hub.floor,
   );
   const lines: WatchLine[] = page.texts.map((text) => ({ type: "ADDED", text }));
-  if (query.sendsInitialEvents) {
+  if (query.marksInitial) {
     lines.push(bookmark(target, page.version, { "k8s.io/initial-events-end": "true" }));
   }
   return lines;
@@ -158,7 +160,7 @@ function bookmark(
   version: number,
   annotations: Readonly<Record<string, string>> | undefined,
 ): WatchLine {
-  const metadata = { resourceVersion: String(version), creationTimestamp: null, annotations };
+  const metadata = { resourceVersion: String(version), annotations };
   const apiVersion = apiVersionOf({ group: target.kind.group, version: target.version });
   return { type: "BOOKMARK", text: JSON.stringify({ kind: target.kind.kind, apiVersion, metadata }) };
 }
