@@ -43,12 +43,18 @@ export interface KindVersion {
   readonly columns?: readonly PrinterColumn[];
   /** Name of the shape of a built-in kind, for OpenAPI. */
   readonly definition?: string;
-  /** Fields that may be selected besides `metadata.name` and `metadata.namespace`: dotted paths. */
-  readonly selectableFields?: readonly string[];
-  /** Values of such fields that are not what the path alone says. */
-  readonly fieldText?: Readonly<Record<string, (object: WorkingObject) => string>>;
   /** Clients are warned with this text. */
   readonly deprecation?: string;
+}
+
+/** Fields by which objects of a kind can be selected, besides `metadata.name` and `metadata.namespace`. */
+export interface SelectableFields {
+  /** Dotted paths. */
+  readonly names: readonly string[];
+  /** Their values as text; empty where nothing is. */
+  valuesOf(object: WorkingObject): Readonly<Record<string, string>>;
+  /** What is said of a field that is none of them, where it is not what most kinds say. */
+  readonly refusal?: (field: string) => string;
 }
 
 /** Where an object says how many of something it wants and has, for the `scale` subresource. */
@@ -116,6 +122,8 @@ export interface KindDefinition {
   readonly isCustom: boolean;
   readonly nameForm: "subdomain" | "label" | "label-1035" | "path-segment";
   readonly hasStatus: boolean;
+  /** Absent: no field of its own can be selected by. */
+  readonly fields?: SelectableFields;
   /** Present: it has a `scale` subresource. */
   readonly scale?: ScalePaths;
   /** Whether `metadata.generation` is counted. */

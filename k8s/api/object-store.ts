@@ -1,7 +1,7 @@
 /** Objects in SQLite under one growing version, written in transactions that tell their changes once they are committed. Knows no kind's rules. */
 import type { Database } from "bun:sqlite";
 import { arrayOr, isJsonObject, textOr } from "./json.ts";
-import { asRefusal, foldLog, isDiskFull, openStoreFile } from "./store-file.ts";
+import { asRefusal, type Durability, foldLog, isDiskFull, openStoreFile } from "./store-file.ts";
 import {
   prepareStatements,
   type Row,
@@ -30,12 +30,16 @@ export interface Change {
   readonly isDeleting: boolean;
   /** Before the change; for what selects by labels. */
   readonly labelsBefore: Readonly<Record<string, string>> | undefined;
+  /** Fields its kind can be selected by; absent where it has none. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly fieldsBefore?: Readonly<Record<string, string>>;
 }
 
 /** What the store needs to know of a kind. */
 export interface StoredKind {
   readonly group: string;
   readonly resource: string;
+  readonly fields?: { valuesOf(object: WorkingObject): Readonly<Record<string, string>> };
 }
 
 /** Reads and writes that happen together or not at all. */
@@ -58,9 +62,9 @@ export class ObjectStore {
   readonly #onCommit: (changes: readonly Change[]) => void;
   #version: number;
 
-  constructor(path: string, onCommit: (changes: readonly Change[]) => void) {
+  constructor(path: string, onCommit: (changes: readonly Change[]) => void, durability?: Durability) {
     this.#path = path;
-    this.#db = openStoreFile(path);
+    this.#db = openStoreFile(path, durability);
     this.#sql = prepareStatements(this.#db);
     this.#onCommit = onCommit;
     this.#version = this.#sql.version.get()?.value ?? 0;
@@ -221,7 +225,10 @@ class OpenTransaction implements Transaction {
       this.#sql.update.run(version, text, object.metadata.uid);
     }
     this.#setOwners(object, old);
-    this.#record({ ...key, version, text, type: old === undefined ? "ADDED" : "MODIFIED" }, object, old);
+    this.#record(
+      { ...key, version, text, type: old === undefined ? "ADDED" : "MODIFIED" },
+      { kind, object, before: old },
+    );
   }
 
   remove(kind: StoredKind, object: WorkingObject): void {
@@ -232,7 +239,10 @@ class OpenTransaction implements Transaction {
     this.#sql.dropClaims.run(uid);
     const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
     const text = JSON.stringify(last);
-    this.#record({ ...rowKeyOf(kind, object), version, text, type: "DELETED" }, object, object);
+    this.#record(
+      { ...rowKeyOf(kind, object), version, text, type: "DELETED" },
+      { kind, object, before: object },
+    );
   }
 
   claim(scope: string, value: string, holder: string): boolean {
@@ -245,9 +255,13 @@ class OpenTransaction implements Transaction {
 
   #record(
     change: RowKey & Pick<Change, "version" | "text" | "type">,
-    object: WorkingObject,
-    before: WorkingObject | undefined,
+    of: {
+      readonly kind: StoredKind;
+      readonly object: WorkingObject;
+      readonly before: WorkingObject | undefined;
+    },
   ): void {
+    const { kind, object, before } = of;
     const { uid, labels, deletionTimestamp } = object.metadata;
     this.changes.push({
       ...change,
@@ -256,6 +270,10 @@ class OpenTransaction implements Transaction {
       owners: ownersOf(object),
       isDeleting: deletionTimestamp !== undefined,
       labelsBefore: before?.metadata.labels,
+      ...(kind.fields === undefined ? {} : { fields: kind.fields.valuesOf(object) }),
+      ...(kind.fields === undefined || before === undefined
+        ? {}
+        : { fieldsBefore: kind.fields.valuesOf(before) }),
     });
   }
 

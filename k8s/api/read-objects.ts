@@ -1,6 +1,6 @@
 /** Reading: one object, and lists in pages, as JSON text in the version the client speaks. */
 import { apiVersionOf } from "#host/kube/object.ts";
-import { type FieldSelector, matchesFields } from "./field-selector.ts";
+import { checkFields, type FieldSelector, looksInside, matchesFields } from "./field-selector.ts";
 import { type LabelSelector, matchesLabels } from "./label-selector.ts";
 import { type ObjectStore, parseRow } from "./object-store.ts";
 import { badRequest, continueExpired, notFound } from "./refusal.ts";
@@ -52,9 +52,10 @@ export function getText(store: ObjectStore, target: Target, name: string): strin
  * repeats what happened between the pages and never misses any of it.
  *
  * @param floor Oldest version a watch can continue from: a list that is older is refused.
- * @throws KubeError 400 for a token that is not ours, 410 for one that is too old.
+ * @throws KubeError 400 for a token that is not ours or a field nobody selects by, 410 for one that is too old.
  */
 export function listPage(store: ObjectStore, target: Target, query: ListQuery, floor: number): ListPage {
+  checkFields(target.kind, query.fields);
   const scope = scopeOf(target);
   const { version, after: first } = beginning(store, query, floor);
   const texts: string[] = [];
@@ -64,7 +65,7 @@ export function listPage(store: ObjectStore, target: Target, query: ListQuery, f
     const rows = store.page(scope, after, wanted);
     for (const row of rows) {
       after = { namespace: row.namespace, name: row.name };
-      if (matches(query, row)) texts.push(textInVersion(target, row.text));
+      if (matches(target, query, row)) texts.push(textInVersion(target, row.text));
       if (query.limit > 0 && texts.length === query.limit) {
         return { version, texts, ...next(store, { target, query, after, version }) };
       }
@@ -117,9 +118,13 @@ function pageSize(query: ListQuery, have: number): number {
   return query.limit === 0 || isFiltered ? rowsAtOnce : Math.min(rowsAtOnce, query.limit - have);
 }
 
-function matches(query: ListQuery, row: Row): boolean {
-  if (!matchesFields(query.fields, row.name, row.namespace)) return false;
-  return query.labels.length === 0 || matchesLabels(query.labels, parseRow(row).metadata.labels);
+function matches(target: Target, query: ListQuery, row: Row): boolean {
+  const isInside = looksInside(query.fields);
+  if (!isInside && !matchesFields(query.fields, row)) return false;
+  if (!isInside && query.labels.length === 0) return true;
+  const object = parseRow(row);
+  if (!matchesLabels(query.labels, object.metadata.labels)) return false;
+  return !isInside || matchesFields(query.fields, { ...row, fields: target.kind.fields?.valuesOf(object) });
 }
 
 function next(

@@ -40,6 +40,17 @@ test.each([
   expect(sight(scope({ selector: "a=1" }), change(1, more))?.type as string | undefined).toBe(want);
 });
 
+test.each([
+  ["comes to match", { fields: { a: "1" }, fieldsBefore: { a: "2" } }, "ADDED"],
+  ["goes on matching", { fields: { a: "1" }, fieldsBefore: { a: "1" } }, "MODIFIED"],
+  ["ceases to match", { fields: { a: "2" }, fieldsBefore: { a: "1" } }, "DELETED"],
+  ["never matched", { fields: { a: "2" }, fieldsBefore: { a: "2" } }, undefined],
+  ["is created matching", { type: "ADDED", fields: { a: "1" } }, "ADDED"],
+] as const)("sight() of an object whose field %s", (_, more, want) => {
+  const fields = [{ field: "a", equal: true, value: "1" }];
+  expect(sight(scope({ fields }), change(1, more))?.type as string | undefined).toBe(want);
+});
+
 test("sight() is bounded by the namespace", () => {
   expect(sight(scope({ namespace: "shop" }), change(1))?.version).toBe(1);
   expect(sight(scope({ namespace: "other" }), change(1))).toBeUndefined();

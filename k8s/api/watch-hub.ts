@@ -36,7 +36,7 @@ export interface WatchScope {
   readonly fields: FieldSelector;
 }
 
-/** A change as one watcher sees it: with a label selector, coming to match is an arrival and ceasing to is a departure. */
+/** A change as one watcher sees it: with a selector, coming to match is an arrival and ceasing to is a departure. */
 export interface Sighting {
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
   readonly version: number;
@@ -123,10 +123,15 @@ export class WatchHub {
 export function sight(scope: WatchScope, change: Change): Sighting | undefined {
   if (scope.group !== change.group || scope.resource !== change.resource) return undefined;
   if (scope.namespace !== undefined && scope.namespace !== change.namespace) return undefined;
-  if (!matchesFields(scope.fields, change.name, change.namespace)) return undefined;
   const { version, text } = change;
-  const isIn = change.type !== "DELETED" && matchesLabels(scope.labels, change.labels);
-  const wasIn = change.type !== "ADDED" && matchesLabels(scope.labels, change.labelsBefore);
+  const isIn =
+    change.type !== "DELETED" &&
+    matchesLabels(scope.labels, change.labels) &&
+    matchesFields(scope.fields, change);
+  const wasIn =
+    change.type !== "ADDED" &&
+    matchesLabels(scope.labels, change.labelsBefore) &&
+    matchesFields(scope.fields, { ...change, fields: change.fieldsBefore });
   if (isIn) return { type: wasIn ? "MODIFIED" : "ADDED", version, text };
   return wasIn ? { type: "DELETED", version, text } : undefined;
 }

@@ -13,10 +13,6 @@ export interface BuiltinKind {
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   readonly columns: readonly PrinterColumn[];
-  /** Fields that may be selected besides `metadata.name` and `metadata.namespace`. */
-  readonly fields?: readonly string[];
-  /** Values of fields that are not what the path alone says. */
-  readonly fieldText?: KindVersion["fieldText"];
   /** What its objects must keep to by themselves, beyond their shape. */
   readonly check?: ObjectCheck;
   readonly rules?: KindRules;
@@ -32,8 +28,6 @@ export function builtinKind(schemas: KubeSchemas, given: BuiltinKind): KindDefin
     schema: builtinSchema(schemas, definition, given.check),
     definition,
     columns: given.columns,
-    ...(given.fields === undefined ? {} : { selectableFields: given.fields }),
-    ...(given.fieldText === undefined ? {} : { fieldText: given.fieldText }),
   };
   return {
     group: given.group ?? "",

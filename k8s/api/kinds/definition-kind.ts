@@ -2,6 +2,7 @@
 import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
 import { compareVersions } from "../discovery/version-order.ts";
 import { createdAt } from "./columns.ts";
+import { selectableFields } from "./selectable-fields.ts";
 import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
 import { forbiddenField, invalidValue } from "../refusal.ts";
@@ -105,8 +106,19 @@ export function kindOfDefinition(definition: WorkingObject): KindDefinition {
     countsGeneration: true,
     needsVersion: true,
     unknownFields: unknownFieldsOf(definition),
+    ...fieldsOf(versions),
     rules: {},
   };
+}
+
+/** Fields that any version names may be selected by, through every version. */
+function fieldsOf(versions: readonly JsonObject[]): Pick<KindDefinition, "fields"> {
+  const names = versions.flatMap((version) =>
+    arrayOr(version["selectableFields"]).map((field) =>
+      textOr(objectOr(field)["jsonPath"]).replace(/^\./, ""),
+    ),
+  );
+  return names.length === 0 ? {} : { fields: selectableFields([...new Set(names)]) };
 }
 
 function setDefaults(definition: WorkingObject): JsonObject {

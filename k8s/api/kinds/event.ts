@@ -6,6 +6,25 @@ import { type FieldFault, invalidValue } from "../refusal.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { numberOr0, since, text, wide, worked } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
+import { selectableFields } from "./selectable-fields.ts";
+
+const fields = selectableFields(
+  [
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "involvedObject.resourceVersion",
+    "involvedObject.fieldPath",
+    "reason",
+    "reportingComponent",
+    "type",
+  ],
+  {
+    source: (event) => textOr(objectOr(event["source"])["component"]) || textOr(event["reportingComponent"]),
+  },
+);
 
 /** The kind. */
 export function eventKind(schemas: KubeSchemas): KindDefinition {
@@ -26,23 +45,7 @@ export function eventKind(schemas: KubeSchemas): KindDefinition {
       { ...wide(text("Name", ".metadata.name")), format: "name" },
     ],
     check: placeFaults,
-    fields: [
-      "involvedObject.kind",
-      "involvedObject.namespace",
-      "involvedObject.name",
-      "involvedObject.uid",
-      "involvedObject.apiVersion",
-      "involvedObject.resourceVersion",
-      "involvedObject.fieldPath",
-      "reason",
-      "reportingComponent",
-      "source",
-      "type",
-    ],
-    fieldText: {
-      source: (event) =>
-        textOr(objectOr(event["source"])["component"]) || textOr(event["reportingComponent"]),
-    },
+    more: { fields },
   });
 }
 

@@ -5,6 +5,7 @@ import type { WorkingObject } from "../working-object.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { age, conditionOf, specOf, statusOf, text, wide, worked } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
+import { selectableFields } from "./selectable-fields.ts";
 
 const rolePrefix = "node-role.kubernetes.io/";
 
@@ -25,8 +26,13 @@ export function nodeKind(schemas: KubeSchemas): KindDefinition {
       wide(worked("Kernel-Version", kernelText)),
       wide(worked("Container-Runtime", (node) => infoOf(node, "containerRuntimeVersion"))),
     ],
-    fields: ["spec.unschedulable"],
-    more: { namespaced: false, hasStatus: true },
+    more: {
+      namespaced: false,
+      hasStatus: true,
+      fields: selectableFields([], {
+        "spec.unschedulable": (node) => String(specOf(node)["unschedulable"] === true),
+      }),
+    },
   });
 }
 

@@ -5,6 +5,7 @@ import { builtinKind } from "./builtin-kind.ts";
 import { age, text, worked } from "./columns.ts";
 import { configMapRules, namespaceRules, secretRules } from "./core-rules.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
+import { selectableFields } from "./selectable-fields.ts";
 
 /** The four kinds. @param keptNamespaces Namespaces that may not be deleted. */
 export function plainKinds(
@@ -17,16 +18,20 @@ export function plainKinds(
       definition: "core.v1.Namespace",
       shortNames: ["ns"],
       columns: [text("Status", ".status.phase"), age],
-      fields: ["status.phase"],
       rules: namespaceRules(keptNamespaces),
-      more: { namespaced: false, nameForm: "label", hasStatus: true },
+      more: {
+        namespaced: false,
+        nameForm: "label",
+        hasStatus: true,
+        fields: selectableFields(["status.phase"]),
+      },
     }),
     builtinKind(schemas, {
       names: ["secrets", "secret", "Secret"],
       definition: "core.v1.Secret",
       columns: [text("Type", ".type"), worked("Data", (secret) => countOf(secret, "data")), age],
-      fields: ["type"],
       rules: secretRules,
+      more: { fields: selectableFields(["type"]) },
     }),
     builtinKind(schemas, {
       names: ["configmaps", "configmap", "ConfigMap"],

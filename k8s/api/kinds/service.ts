@@ -6,6 +6,7 @@ import { builtinKind } from "./builtin-kind.ts";
 import type { ClusterAddresses } from "./cluster-address.ts";
 import { age, labelsText, numberOr0, specOf, text, wide, worked } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
+import { selectableFields } from "./selectable-fields.ts";
 import { serviceRules } from "./service-rules.ts";
 
 /** The kind. */
@@ -23,9 +24,12 @@ export function serviceKind(schemas: KubeSchemas, addresses: ClusterAddresses): 
       age,
       wide(worked("Selector", (service) => labelsText(specOf(service)["selector"]))),
     ],
-    fields: ["spec.clusterIP", "spec.type"],
     rules: serviceRules(addresses),
-    more: { nameForm: "label-1035", hasStatus: true },
+    more: {
+      nameForm: "label-1035",
+      hasStatus: true,
+      fields: selectableFields(["spec.clusterIP", "spec.type"]),
+    },
   });
 }
 
