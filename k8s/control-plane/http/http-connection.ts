@@ -7,7 +7,7 @@ import { RequestReader } from "#core/http1/request-reader.ts";
 import type { ByteStream, ByteStreamHandler } from "#host/byte-stream.ts";
 import { RequestBody } from "./request-body.ts";
 import { sendResponse } from "./send-response.ts";
-import { StreamWriter } from "./stream-writer.ts";
+import { StreamWriter } from "#host/stream-writer.ts";
 import { UpgradeResponse } from "./upgrade-response.ts";
 
 /** What a connection needs of its server. */

@@ -2,7 +2,7 @@
 import { chunkEnd, chunkStart, encodeResponseHead, lastChunk } from "#core/http1/encode.ts";
 import type { HttpVersion } from "#core/http1/head.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
-import type { StreamWriter } from "./stream-writer.ts";
+import type { StreamWriter } from "#host/stream-writer.ts";
 
 /** What the response answers, and where it goes. */
 export interface ResponsePlace {

@@ -103,8 +103,8 @@ export function connectStream(dial: TunnelDial, options: ConnectOptions = {}): P
 
 type ConnectArguments = Parameters<typeof Bun.connect<TcpStream>>[0];
 
-/** Shared by every plain connection; the stream is the socket's `data`. */
-const streamHandler: SocketHandler<TcpStream> = {
+/** Shared by every connection of this kind, unix ones too; the stream is the socket's `data`. */
+export const streamHandler: SocketHandler<TcpStream> = {
   data: (socket, bytes) => socket.data.onSocketData(bytes),
   drain: (socket) => socket.data.onSocketDrain(),
   end: (socket) => socket.data.onSocketEnd(),

@@ -1,16 +1,22 @@
 /** Writes to a byte stream and keeps what it does not take; whoever writes much waits for room in between. */
-import type { ByteStream } from "#host/byte-stream.ts";
+import type { ByteStream } from "./byte-stream.ts";
 
 /** The writing side of one stream; its owner passes on the stream's `onDrain` and `onClose`. */
 export class StreamWriter {
   readonly #stream: ByteStream;
   #waiting: Uint8Array[] = [];
+  #bytesWritten = 0;
   #isEnding = false;
   #isClosed = false;
   #wake: (() => void)[] = [];
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
+  }
+
+  /** Bytes offered so far. */
+  get bytesWritten(): number {
+    return this.#bytesWritten;
   }
 
   /** Whether something waits: write no more than little until {@link whenRoom}. */
@@ -21,6 +27,7 @@ export class StreamWriter {
   /** Offers bytes, which are the caller's again afterwards. Nothing is taken once the stream is closed. */
   write(bytes: Uint8Array): void {
     if (this.#isClosed || this.#isEnding || bytes.length === 0) return;
+    this.#bytesWritten += bytes.length;
     const taken = this.isFull ? 0 : this.#stream.write(bytes);
     // Not `slice`, which on a Node Buffer is a view.
     if (taken < bytes.length) this.#waiting.push(new Uint8Array(bytes.subarray(taken)));

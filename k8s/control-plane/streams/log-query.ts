@@ -1,0 +1,106 @@
+/** The query of `pods/log`, read and checked as Kubernetes does. Pure but for the hour it is told. */
+import { type FieldFault, forbiddenField, invalidValue, unsupportedValue } from "../../api/refusal.ts";
+import { err, ok, type Result } from "#core/result.ts";
+
+/** What a client wants of a log. */
+export interface LogQuery {
+  readonly container: string;
+  readonly follow: boolean;
+  readonly previous: boolean;
+  readonly timestamps: boolean;
+  readonly stream: "stdout" | "stderr" | undefined;
+  readonly tailLines: number | undefined;
+  readonly sinceTimeMs: number | undefined;
+  readonly limitBytes: number | undefined;
+}
+
+/** Why a query is refused: it cannot be read, or its values do not go together. */
+export type LogQueryProblem =
+  | { readonly kind: "unreadable"; readonly message: string }
+  | { readonly kind: "invalid"; readonly faults: readonly FieldFault[] };
+
+/** Reads the query. */
+export function readLogQuery(params: URLSearchParams, nowMs: number): Result<LogQuery, LogQueryProblem> {
+  const numbers = readNumbers(params, ["tailLines", "limitBytes", "sinceSeconds"]);
+  const sinceTime = params.get("sinceTime") ?? "";
+  const sinceTimeMs = sinceTime === "" ? undefined : parseTime(sinceTime);
+  const unreadable = numbers.problem ?? (Number.isNaN(sinceTimeMs) ? timeProblem(sinceTime) : undefined);
+  if (unreadable !== undefined) return err({ kind: "unreadable", message: unreadable });
+  const { tailLines, limitBytes, sinceSeconds } = numbers.values;
+  const stream = params.get("stream") ?? "All";
+  const faults = findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, stream });
+  if (faults.length > 0) return err({ kind: "invalid", faults });
+  return ok({
+    container: params.get("container") ?? "",
+    follow: isSet(params, "follow"),
+    previous: isSet(params, "previous"),
+    timestamps: isSet(params, "timestamps"),
+    stream: streamNames.get(stream),
+    tailLines,
+    sinceTimeMs: sinceSeconds === undefined ? sinceTimeMs : nowMs - sinceSeconds * 1000,
+    limitBytes,
+  });
+}
+
+interface Numbers {
+  readonly tailLines: number | undefined;
+  readonly limitBytes: number | undefined;
+  readonly sinceSeconds: number | undefined;
+  readonly sinceTimeMs: number | undefined;
+  readonly stream: string;
+}
+
+const streams = ["All", "Stderr", "Stdout"];
+const streamNames: ReadonlyMap<string, "stdout" | "stderr"> = new Map([
+  ["Stdout", "stdout"],
+  ["Stderr", "stderr"],
+]);
+
+function findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, stream }: Numbers): FieldFault[] {
+  const faults: FieldFault[] = [];
+  if (tailLines !== undefined && tailLines < 0)
+    faults.push(invalidValue("tailLines", tailLines, "must be greater than or equal to 0"));
+  if (limitBytes !== undefined && limitBytes < 1)
+    faults.push(invalidValue("limitBytes", limitBytes, "must be greater than 0"));
+  if (sinceSeconds !== undefined && sinceTimeMs !== undefined)
+    faults.push(forbiddenField("", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+  else if (sinceSeconds !== undefined && sinceSeconds < 1)
+    faults.push(invalidValue("sinceSeconds", sinceSeconds, "must be greater than 0"));
+  if (!streams.includes(stream)) faults.push(unsupportedValue("stream", stream, streams));
+  if (stream !== "All" && tailLines !== undefined)
+    faults.push(forbiddenField("", "`tailLines` and specific `stream` are mutually exclusive for now"));
+  return faults;
+}
+
+function readNumbers<Name extends string>(
+  params: URLSearchParams,
+  names: readonly Name[],
+): {
+  readonly values: Readonly<Record<Name, number | undefined>>;
+  readonly problem: string | undefined;
+} {
+  const texts = names.map((name) => [name, params.get(name) ?? ""] as const);
+  const wrong = texts.find(([, value]) => value !== "" && !/^[-+]?\d{1,15}$/.test(value));
+  const read = texts.map(([name, value]) => [name, value === "" ? undefined : Number(value)]);
+  return {
+    // Sound: it has exactly these names.
+    values: Object.fromEntries(read) as Record<Name, number | undefined>,
+    problem: wrong && `strconv.ParseInt: parsing ${JSON.stringify(wrong[1])}: invalid syntax`,
+  };
+}
+
+/** As Kubernetes reads a flag: what is there and not false is true. */
+function isSet(params: URLSearchParams, name: string): boolean {
+  const value = params.get(name) ?? "";
+  return value !== "" && value !== "0" && value.toLowerCase() !== "false";
+}
+
+const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)$/;
+
+function parseTime(text: string): number {
+  return timeForm.test(text) ? Date.parse(text) : Number.NaN;
+}
+
+function timeProblem(text: string): string {
+  return `parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05Z07:00": cannot parse it`;
+}
