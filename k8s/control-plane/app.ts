@@ -20,12 +20,16 @@ import { openReleaseKey } from "./authority/release-key.ts";
 import { openBundleStore } from "./bundles/bundle-store.ts";
 import type { Config } from "./config.ts";
 import { openController } from "./controllers/controller.ts";
+import { openControllers } from "../controllers/open-controllers.ts";
+import { podBinding } from "../controllers/scheduling/bind-pod.ts";
 import { Deliveries } from "./discovery/deliveries.ts";
 import { ResourceSet } from "./discovery/resource-set.ts";
 import { makeMetrics } from "./metrics.ts";
 import { makeInstanceList } from "./node/instance-list.ts";
 import { openNodeLink } from "./node/node-link.ts";
 import { openSpanStore } from "./spans/span-store.ts";
+import type { InstanceLogs } from "./streams/instance-log.ts";
+import { podSubresources } from "./streams/pod-subresources.ts";
 
 /** The control plane, running. */
 export interface App {
@@ -40,7 +44,11 @@ const instancesWaitMs = 2000;
 /** Starts everything. @throws MeshError naming what cannot be had */
 export async function openApp(config: Config, write: (line: string) => void): Promise<App> {
   const base = openBase(config, write);
-  const stores = await openStores(base);
+  const stores = await openStores(base, {
+    // Asked only through the doors, which open last.
+    ask: (method, params, timeoutMs) => loop.node.request(method, params, timeoutMs),
+    isAlive: (instance) => loop.instances.instances.some((each) => each.instance === instance),
+  });
   const loop = openLoop(base, stores);
   await loop.controller.synced;
   // Proxies that outlived the last control plane would take what is not known yet for gone.
@@ -79,9 +87,10 @@ function openBase(config: Config, write: (line: string) => void): Base {
   };
 }
 
-async function openStores({ config, log }: Base): Promise<Stores> {
+async function openStores({ config, log }: Base, instances: InstanceLogs): Promise<Stores> {
   const api = openApi({
     dataFile: join(config.dataDir, "objects.sqlite"),
+    durability: config.durability,
     serviceRange: config.serviceRange,
     reservedAddresses: [config.nameserver],
     definitions: lambientDefinitions,
@@ -89,6 +98,18 @@ async function openStores({ config, log }: Base): Promise<Stores> {
     clock: systemClock,
     random: Math.random,
     log,
+    subresources: [
+      podBinding,
+      ...podSubresources({
+        node: {
+          socketPath: join(config.runDir, "kubelet.sock"),
+          tokenPath: join(config.runDir, "tokens", "control-plane"),
+        },
+        instances,
+        nowMs: readClock,
+        onFault: (what, error) => log.warn(what, { reason: errorText(error) }),
+      }),
+    ],
   });
   await ensureGatewayClass(api.client);
   const spans = openSpanStore(join(config.dataDir, "spans.sqlite"), { spansMax: config.spansMax });
@@ -139,11 +160,19 @@ function openLoop(base: Base, stores: Stores): Loop {
     clock: systemClock,
     log,
   });
+  const workloads = openControllers({
+    api: stores.api,
+    clock: systemClock,
+    random: Math.random,
+    log,
+    onFailure: (component) => base.metrics.controllerFailures({ controller: component }).add(),
+  });
   return {
     node,
     instances,
     controller,
     close() {
+      workloads.close();
       controller.close();
       instances.close();
       node.close();

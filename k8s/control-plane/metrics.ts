@@ -14,6 +14,7 @@ export interface ControlPlaneMetrics {
   readonly refused: Counter;
   readonly malformed: Counter;
   readonly actionFailures: Counter;
+  readonly controllerFailures: Family<"controller", Counter>;
   readonly spans: Gauge;
   readonly instances: Gauge;
 }
@@ -54,6 +55,11 @@ export function makeMetrics(registry: MetricsRegistry): ControlPlaneMetrics {
       "The number of errors occurred when parsing the CSR.",
     ),
     actionFailures: counter("lambient_reconcile_failures_total", "Actions of reconciliation that failed."),
+    controllerFailures: registry.counter({
+      name: "lambient_controller_failures_total",
+      help: "Tries of controllers that failed and are made again, by controller.",
+      labels: ["controller"],
+    }),
     spans: gauge("lambient_spans", "Spans in the store."),
     instances: gauge("lambient_instances", "Instances that run."),
   };

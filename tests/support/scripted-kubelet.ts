@@ -101,7 +101,11 @@ function statusOf(pod: PodObject, fate: PodFate, podIP: string): NonNullable<Pod
   const before = pod.status?.conditions ?? [];
   const known = before.find(({ type }) => type === "Ready");
   const since = known?.status === ready.status ? (known.lastTransitionTime ?? now) : now;
-  const ended = { exitCode: fate === "failed" ? 1 : 0, finishedAt: now };
+  const ended = {
+    exitCode: fate === "failed" ? 1 : 0,
+    reason: fate === "failed" ? "Error" : "Completed",
+    finishedAt: now,
+  };
   const isOver = fate === "failed" || fate === "succeeded";
   return {
     phase,
