@@ -68,7 +68,7 @@ export async function startZtunnelNode(libc: Libc, flags: readonly string[] = []
   const store = serveSpanStore(join(runDir, "api.sock"), ads, spans);
   const agent = scriptNode(libc, join(runDir, "zds.sock"));
   const world = makeNodePair(libc);
-  const namespace = makeNode(libc);
+  const namespace = makeMeshNode(libc);
   const argv = [process.execPath, join(import.meta.dir, "../../ztunnel/main.ts"), "--run-dir", runDir];
   argv.push("--host-netns", `/proc/${process.pid}/fd/${world.a.namespace.fd}`);
   argv.push("--drain-ms", "200", "--policy-hold-ms", "300", "--log-level", "debug", ...flags);
@@ -138,7 +138,8 @@ export async function untilCertified(node: ZtunnelNode, account: string): Promis
   );
 }
 
-function makeNode(libc: Libc): NetworkNamespace {
+/** A namespace in which slots, waypoints and services are local, as in a mesh. */
+export function makeMeshNode(libc: Libc): NetworkNamespace {
   const namespace = makeNetworkNamespace(libc);
   using netlink = openNetlink(libc, namespace.fd);
   const linkIndex = findLink(netlink, "lo");
