@@ -1,6 +1,6 @@
 /** Networks of Pods: a namespace with `eth0`, whose other end is in the node's namespace with a route to it. They are mounted, so that they outlive this program. */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type IpAddress, parseIp } from "#core/address/ip.ts";
 import { isErrno } from "#host/linux/errno.ts";
@@ -31,7 +31,6 @@ export interface PodNetworks {
   find(uid: string): NetworkNamespace | undefined;
   /** Removes it with its link. Idempotent. */
   remove(uid: string): void;
-  /** Pods whose networks are there. */
   close(): void;
 }
 
@@ -74,13 +73,7 @@ export function openPodNetworks(options: PodNetworksOptions): PodNetworks {
         throw error;
       }
     },
-    find: (uid) => {
-      if (!existsSync(pathOf(uid))) return undefined;
-      const network = openNetworkNamespace(pathOf(uid));
-      if (network.id.startsWith("net:")) return network;
-      network.close(); // The mount is gone, and only its place is left.
-      return undefined;
-    },
+    find: (uid) => (isNamespace(pathOf(uid)) ? openNetworkNamespace(pathOf(uid)) : undefined),
     remove,
     close: () => node.close(),
   };
@@ -119,6 +112,11 @@ function connect(
     destination: { address, prefixBits: 32 },
     source: probeSource,
   });
+}
+
+/** Whether a namespace is mounted there; otherwise only its place is left. */
+function isNamespace(path: string): boolean {
+  return existsSync(path) && statSync(path).dev === statSync("/proc/self/ns/net").dev;
 }
 
 /** A name of at most 15 characters that only this Pod's link has. */

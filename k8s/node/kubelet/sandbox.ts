@@ -43,7 +43,11 @@ export function findSandbox(
 ): Sandbox | undefined {
   if (address === undefined) return furnish(host, pod, paths, undefined);
   const network = host.networks.find(pod.metadata.uid);
-  if (network === undefined) return undefined;
+  if (network === undefined) {
+    // What still runs of it has lost its place, and ends before it is made anew.
+    openCgroup(host.cgroups, podCgroupPath(host, pod.metadata.uid)).kill();
+    return undefined;
+  }
   host.addresses.keep(address);
   return furnish(host, pod, paths, { address, network });
 }

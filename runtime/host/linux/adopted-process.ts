@@ -1,6 +1,6 @@
 /**
- * A process that somebody else gave birth to, watched by its pidfd: that it ended is always known, how only where the kernel keeps it
- * (PIDFD_GET_INFO, Linux 6.15) and whoever inherited it has reaped it. Not for our own children, which spawn.ts reaps.
+ * A process that somebody else gave birth to, watched by its pidfd. That it ended is always known; how, as long as whoever inherited it has
+ * not reaped it, and afterwards where the kernel keeps it (PIDFD_GET_INFO, Linux 6.15). Not for our own children, which spawn.ts reaps.
  */
 import { readFileSync } from "node:fs";
 import type { Clock } from "#host/clock.ts";
@@ -48,24 +48,42 @@ export function adoptProcess(
     closeFd(host.libc, pidfd);
     return undefined;
   }
-  return watchProcess(host, pid, pidfd);
+  return watchProcess(host, { pid, startTicks, pidfd });
 }
 
 /** When a process started, in the kernel's ticks since boot, as text; undefined when there is none. With its number it names one process. */
 export function readStartTicks(pid: number): string | undefined {
+  return readStat(pid)?.[field.startTicks];
+}
+
+/** Places in `/proc/<pid>/stat`, counted from behind the name. */
+const field = { state: 0, startTicks: 19, exitCode: 49 } as const;
+
+function readStat(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    // The name may hold anything, brackets too.
+    return stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .trim()
+      .split(" ");
   } catch {
     return undefined; // It is gone.
   }
 }
 
-function watchProcess({ libc, poller, clock }: AdoptionHost, pid: number, pidfd: number): AdoptedProcess {
+interface Held {
+  readonly pid: number;
+  readonly startTicks: string;
+  readonly pidfd: number;
+}
+
+function watchProcess({ libc, poller, clock }: AdoptionHost, held: Held): AdoptedProcess {
+  const { pid, pidfd } = held;
   const exited = Promise.withResolvers<ExitStatus | undefined>();
   let running = true;
   const settle = (asks: number): void => {
-    const status = readExit(libc, pidfd);
+    const status = readZombie(held) ?? readExit(libc, pidfd);
     if (status === undefined && asks < asksMax) {
       clock.after(askEveryMs, () => settle(asks + 1));
       return;
@@ -85,13 +103,24 @@ function watchProcess({ libc, poller, clock }: AdoptionHost, pid: number, pidfd:
   };
 }
 
+/** How a process ended that nobody has reaped. */
+function readZombie({ pid, startTicks }: Held): ExitStatus | undefined {
+  const stat = readStat(pid);
+  const isIt = stat?.[field.state] === "Z" && stat[field.startTicks] === startTicks;
+  return isIt ? statusOf(Number(stat[field.exitCode])) : undefined;
+}
+
 /** Undefined until it is reaped, and on kernels that do not tell. */
 function readExit(libc: Libc, pidfd: number): ExitStatus | undefined {
   const info = Buffer.alloc(64);
   info.writeBigUInt64LE(exitInfo, 0);
   if (libc.attempt("ioctl", pidfd, getInfo, info) < 0) return undefined;
   if ((info.readBigUInt64LE(0) & exitInfo) === 0n) return undefined;
-  const code = info.readInt32LE(exitCodeAt);
+  return statusOf(info.readInt32LE(exitCodeAt));
+}
+
+/** A status as `wait` gives it. */
+function statusOf(code: number): ExitStatus {
   const signal = code & 0x7f;
   return signal === 0 ? { kind: "exited", code: (code >> 8) & 0xff } : { kind: "signaled", signal };
 }

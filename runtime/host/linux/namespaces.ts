@@ -1,5 +1,5 @@
 /** Network namespaces: opening, making, and being in one for the length of a synchronous call. Not for mount or pid namespaces: children are born into those. */
-import { closeSync, openSync, promises, readlinkSync } from "node:fs";
+import { closeSync, fstatSync, openSync, promises } from "node:fs";
 import { lookup } from "node:dns/promises";
 import { checked, type Libc } from "./libc.ts";
 
@@ -33,7 +33,7 @@ export function adoptNetworkNamespace(fd: number): NetworkNamespace {
     if (open) closeSync(fd);
     open = false;
   };
-  return { fd, id: readlinkSync(`/proc/self/fd/${fd}`), close, [Symbol.dispose]: close };
+  return { fd, id: `net:[${fstatSync(fd).ino}]`, close, [Symbol.dispose]: close };
 }
 
 /**
