@@ -1,5 +1,6 @@
 /** Everything an open API consists of, for the functions that answer for it. */
 import type { Log } from "#host/log.ts";
+import type { Authorizer } from "./authorization/authorizer.ts";
 import type { JobContext } from "./finalize.ts";
 import type { OpenApiDocuments } from "./openapi/open-api-documents.ts";
 import type { ReviewHandler, SubresourceHandler } from "./subresource.ts";
@@ -8,6 +9,7 @@ import type { WatchContext } from "./watch-objects.ts";
 /** The parts of an open API. */
 export interface ApiContext extends JobContext, WatchContext {
   readonly log: Log;
+  readonly authorizer: Authorizer;
   readonly openApi: OpenApiDocuments;
   readonly subresources: readonly SubresourceHandler[];
   readonly reviews: readonly ReviewHandler[];

@@ -4,6 +4,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
 import type { ObjectCheck } from "./kind.ts";
+import type { Durability } from "./store-file.ts";
 import type { ReviewHandler, SubresourceHandler } from "./subresource.ts";
 import type { WatchLimits } from "./watch-hub.ts";
 
@@ -11,12 +12,17 @@ import type { WatchLimits } from "./watch-hub.ts";
 export interface User {
   readonly name: string;
   readonly groups: readonly string[];
+  readonly uid?: string;
+  /** What else its authentication tells of it. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How the API is opened. */
 export interface ApiOptions {
   /** Path of the SQLite file, or `:memory:`. */
   readonly dataFile: string;
+  /** What an acknowledged write outlives. Default the process. */
+  readonly durability?: Durability;
   /** Range ClusterIPs come from. Default `10.96.0.0/16`. */
   readonly serviceRange?: string;
   /** ClusterIPs in the range that are never given out. Default `10.96.0.10`, the nameserver in slots. */

@@ -53,11 +53,10 @@ export function createIn(
   checkNamespace(tx, target, object);
   setName(tx, context, target, object);
   if (kind.hasStatus) delete object["status"];
-  const { faults, warnings } = readBySchema(
-    target,
-    { object, metadata: object.metadata, isPatched: false },
-    options,
-  );
+  const read = (): ReturnType<typeof readBySchema> =>
+    readBySchema(target, { object, metadata: object.metadata, isPatched: false }, options);
+  let { faults, warnings } = read();
+  if (options.steps?.prepare?.({ target, object, old: undefined }) === true) ({ faults, warnings } = read());
   refuseIfAny(kind, object, [...metadataFaults(kind, object), ...faults]);
   const { managedFields } = object.metadata;
   object.metadata = freshMeta(object.metadata, {
@@ -69,6 +68,7 @@ export function createIn(
   if (request.managers !== undefined) setManagers(object, request.managers);
   else recordCreation({ target, options, nowMs: context.nowMs() }, object, managedFields);
   refuseIfAny(kind, object, kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
+  options.steps?.confirm?.({ target, object, old: undefined });
   if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
   object.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   tx.put(kind, object, undefined);

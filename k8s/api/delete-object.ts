@@ -6,7 +6,7 @@ import type { Transaction } from "./object-store.ts";
 import { conflict, forbidden, notFound } from "./refusal.ts";
 import { isReleased } from "./update-object.ts";
 import type { WorkingObject } from "./working-object.ts";
-import { type Target, timestamp, type WriteContext } from "./write-context.ts";
+import { type Target, timestamp, type WriteContext, type WriteSteps } from "./write-context.ts";
 
 /** Holds an object until what it owns is deleted. */
 export const foregroundFinalizer = "foregroundDeletion";
@@ -17,7 +17,7 @@ export const orphanFinalizer = "orphan";
 export interface DeleteRequest {
   readonly target: Target;
   readonly name: string;
-  readonly options: DeleteOptions & { readonly dryRun?: boolean };
+  readonly options: DeleteOptions & { readonly dryRun?: boolean; readonly steps?: WriteSteps };
 }
 
 /** What became of the object. */
@@ -43,6 +43,7 @@ export function deleteIn(tx: Transaction, context: WriteContext, request: Delete
   const old = tx.read({ group: kind.group, resource: kind.resource, namespace: target.namespace, name });
   if (old === undefined) throw notFound(kind, name);
   checkMayGo(request, old);
+  request.options.steps?.confirm?.({ target, object: old, old });
   const next = structuredClone(old);
   setFinalizers(next, request.options.propagationPolicy ?? kind.rules.propagation);
   const graceSeconds = kind.rules.graceSeconds?.(next, request.options.gracePeriodSeconds);

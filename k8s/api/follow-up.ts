@@ -1,5 +1,7 @@
 /** Which jobs a committed change brings, and which are left from before a restart. The controllers that make this API more than a shelf. */
 import { isAlreadyExists } from "#host/kube/kube-error.ts";
+import { aggregateRoles } from "./authorization/aggregate-roles.ts";
+import { rbacGroup } from "./authorization/role-index.ts";
 import { collectDependents, collectIfOrphaned, propagateDeletion } from "./collect-garbage.ts";
 import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
@@ -9,6 +11,7 @@ import { type Change, parseRow } from "./object-store.ts";
 
 /** Queues what a change brings about. */
 export function followUp(context: JobContext, queue: JobQueue, change: Change): void {
+  if (change.group === rbacGroup && change.resource === "clusterroles") queue.add(aggregation(context));
   if (change.type === "DELETED") {
     followUpDeletion(context, queue, change);
     return;
@@ -44,6 +47,17 @@ export function followUpOnStart(context: JobContext, queue: JobQueue): void {
     if (isNamespace(row)) queue.add(finalizeNamespace(context, row.name));
     else if (isDefinition(row)) queue.add(finalizeDefinition(context, row.name));
   }
+}
+
+/** A changed ClusterRole may be part of others. */
+function aggregation(context: JobContext): Job {
+  return {
+    name: "aggregated roles",
+    run() {
+      aggregateRoles(context);
+      return false;
+    },
+  };
 }
 
 const account = { group: "", resource: "serviceaccounts", name: "default" } as const;

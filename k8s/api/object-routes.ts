@@ -1,6 +1,7 @@
 /** The verbs on objects as HTTP: from query and body to the operation, and its outcome as a response. */
 import { apiVersionOf } from "#host/kube/object.ts";
 import type { User } from "./api.ts";
+import { admit, type AskedWrite } from "./admission/admit.ts";
 import type { ApiContext } from "./api-context.ts";
 import { applyObject } from "./apply-object.ts";
 import { createObject } from "./create-object.ts";
@@ -13,6 +14,7 @@ import { getText, type ListPage, listPage, listText } from "./read-objects.ts";
 import { badRequest, expired, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
 import { readBody, readObject, readPatch } from "./request-body.ts";
 import type { ResourceRequest } from "./request-path.ts";
+import { answerScale } from "./scale-routes.ts";
 import { asksForTable, type RowObject, tableOf } from "./table.ts";
 import { updateObject } from "./update-object.ts";
 import { formatWatchLine, type WatchLine, watchObjects } from "./watch-objects.ts";
@@ -32,6 +34,12 @@ export interface ObjectRequest {
 
 /** Answers it. @throws KubeError with the reason. */
 export async function answerObjectRequest(context: ApiContext, asked: ObjectRequest): Promise<Response> {
+  const { scale } = asked.target.kind;
+  if (asked.parsed.subresource === "scale" && scale !== undefined) {
+    const { request, parsed, target } = asked;
+    const { verb, name } = parsed;
+    return answerScale(context, { request, verb, target, name, paths: scale, write: writeRequestOf(asked) });
+  }
   checkSubresource(asked);
   switch (asked.parsed.verb) {
     case "get":
@@ -121,7 +129,10 @@ function inTable(context: ApiContext, asked: ObjectRequest, line: WatchLine): Wa
 async function answerCreate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { value, duplicates } = await readObject(asked.request, asked.target.kind.kind);
   const options = { ...writeOptions("CreateOptions", writeRequestOf(asked)), duplicates };
-  return writtenResponse(asked.target, createObject(context, asked.target, value, options), 201);
+  const written = await admit(context, askedWrite(asked, "create", options), (given) =>
+    createObject(context, asked.target, value, { ...options, ...given }),
+  );
+  return writtenResponse(asked.target, written, 201);
 }
 
 async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<Response> {
@@ -129,7 +140,10 @@ async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<
   const { value, duplicates } = await readObject(asked.request, asked.target.kind.kind);
   const options = { ...writeOptions("UpdateOptions", writeRequestOf(asked)), duplicates };
   const change = (): unknown => structuredClone(value);
-  const written = updateObject(context, { target, name: parsed.name, change, replaces: true, options });
+  const request = { target, name: parsed.name, change, replaces: true };
+  const written = await admit(context, askedWrite(asked, "update", options), (given) =>
+    updateObject(context, { ...request, options: { ...options, ...given } }),
+  );
   return writtenResponse(target, written, 200);
 }
 
@@ -139,16 +153,31 @@ async function answerPatch(context: ApiContext, asked: ObjectRequest): Promise<R
   const { isForced, ...asks } = patchOptions(writeRequestOf(asked), body.kind === "apply");
   const options = { ...asks, duplicates: body.duplicates };
   const at = { target, name: parsed.name };
+  const write = askedWrite(asked, "patch", options);
   if (body.kind === "apply") {
-    const request = { ...at, config: body.value, options: { manager: "", ...options }, isForced };
-    const applied = applyObject(context, request);
+    const request = { ...at, config: body.value, isForced };
+    const applied = await admit(context, write, (given) =>
+      applyObject(context, { ...request, options: { manager: "", ...options, ...given } }),
+    );
     return writtenResponse(target, applied, applied.isNew ? 201 : 200);
   }
   const patch =
     body.kind === "json"
       ? { kind: body.kind, value: asOperations(body.value) }
       : { kind: body.kind, value: body.value };
-  return writtenResponse(target, patchObject(context, { ...at, patch, options }), 200);
+  const written = await admit(context, write, (given) =>
+    patchObject(context, { ...at, patch, options: { ...options, ...given } }),
+  );
+  return writtenResponse(target, written, 200);
+}
+
+function askedWrite(
+  { user, target, parsed }: ObjectRequest,
+  verb: AskedWrite["verb"],
+  options: { readonly dryRun?: boolean },
+): AskedWrite {
+  const { name, subresource } = parsed;
+  return { user, target, name, subresource, verb, isDryRun: options.dryRun === true };
 }
 
 function writeRequestOf({ url, parsed, request }: ObjectRequest): WriteRequest {
@@ -164,7 +193,9 @@ function asOperations(value: unknown): readonly unknown[] {
 async function answerDelete(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { target, parsed } = asked;
   const options = deleteOptions(asked.url.searchParams, await readBody(asked.request));
-  const { object, isGone } = deleteObject(context, { target, name: parsed.name, options });
+  const { object, isGone } = await admit(context, askedWrite(asked, "delete", options), (given) =>
+    deleteObject(context, { target, name: parsed.name, options: { ...options, ...given } }),
+  );
   if (!isGone || target.kind.rules.returnsDeleted === true) return textResponse(textOf(target, object));
   const { name, uid } = object.metadata;
   const { group, resource } = target.kind;

@@ -2,6 +2,9 @@
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Api, ApiOptions } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
+import { Authorizer } from "./authorization/authorizer.ts";
+import { bringAboutRoles } from "./authorization/bring-about-roles.ts";
+import { programFacts } from "./authorization/named-objects.ts";
 import { clusterAddresses } from "./kinds/cluster-address.ts";
 import { builtinKinds } from "./kinds/builtin-kinds.ts";
 import { readKubeSchemas } from "./kinds/kube-schemas.ts";
@@ -15,6 +18,8 @@ import { isJsonObject } from "./json.ts";
 import { KindRegistry } from "./kind-registry.ts";
 import { type Change, ObjectStore } from "./object-store.ts";
 import { openApiDocuments } from "./openapi/open-api-documents.ts";
+import { accessReviews } from "./reviews/access-reviews.ts";
+import { selfSubjectReview } from "./reviews/self-subject-review.ts";
 import { resolveTarget } from "./resolve-target.ts";
 import { updateObject } from "./update-object.ts";
 import { WatchHub } from "./watch-hub.ts";
@@ -41,29 +46,35 @@ export function openApi(options: ApiOptions): Api {
     options.checks ?? {},
     nowMs,
   );
+  const authorizer = new Authorizer(programFacts(() => store));
   const queue = new JobQueue(options.clock, options.log);
-  const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes));
+  const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes), options.durability);
   const hub = new WatchHub(store.version, options.watchLimits);
   const context: ApiContext = {
     store,
     hub,
     registry,
+    authorizer,
     nowMs,
     clock: options.clock,
     log: options.log,
     openApi: openApiDocuments(schemas),
     subresources: options.subresources ?? [],
-    reviews: options.reviews ?? [],
+    reviews: [...accessReviews, selfSubjectReview, ...(options.reviews ?? [])],
     random: options.random,
     newUid: () => crypto.randomUUID(),
   };
   const onCommit = (changes: readonly Change[]): void => {
-    for (const change of changes) registry.observe(change);
+    for (const change of changes) {
+      registry.observe(change);
+      authorizer.observe(change);
+    }
     hub.publish(changes);
     for (const change of changes) followUp(context, queue, change);
   };
   try {
     loadDefinitions(context);
+    authorizer.load(store);
     bringAbout(context, namespaces, options.definitions ?? []);
     followUpOnStart(context, queue);
     queue.drain();
@@ -106,6 +117,7 @@ function bringAbout(
     createObject(context, resolveTarget(context.registry, at), { metadata: { name } });
   }
   for (const definition of definitions) installDefinition(context, definition);
+  bringAboutRoles(context);
 }
 
 function installDefinition(context: ApiContext, definition: Draft<KubeObject>): void {

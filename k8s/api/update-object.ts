@@ -51,6 +51,7 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   kind.rules.onRead?.(next);
   setOwners(context, request, { old, next, asked: managedFields });
   refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
+  options.steps?.confirm?.({ target, object: next, old });
   next.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   if (kind.countsGeneration && !jsonEqual(wishOf(next), wishOf(old))) {
     next.metadata.generation = (old.metadata.generation ?? 0) + 1;
@@ -99,7 +100,10 @@ function check(
   const { target, options, replaces } = request;
   const { next, old, sent } = change;
   const incoming = { object: next, metadata: sent, isPatched: !replaces };
-  const { faults, warnings } = readBySchema(target, incoming, options);
+  let { faults, warnings } = readBySchema(target, incoming, options);
+  if (options.steps?.prepare?.({ target, object: next, old }) === true) {
+    ({ faults, warnings } = readBySchema(target, { ...incoming, object: next }, options));
+  }
   const compared = findVersion(target.kind, target.version)?.schema?.compare(next, old) ?? [];
   const metaFaults = [
     ...metadataFaults(target.kind, next),

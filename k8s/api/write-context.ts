@@ -32,6 +32,16 @@ export interface WriteOptions {
   readonly subresource?: "status" | "scale";
   /** Whose the written fields are, for `metadata.managedFields`; absent: nobody's. */
   readonly manager?: string;
+  /** What others have to say about it; absent: nothing. */
+  readonly steps?: WriteSteps;
+}
+
+/** Where admission takes part in a write, within its transaction. */
+export interface WriteSteps {
+  /** Once the object is read, before it is checked. May change it. @returns whether it did. */
+  readonly prepare?: (change: WriteChange) => boolean;
+  /** Once it is checked. @throws KubeError when it may not be written. */
+  readonly confirm?: (change: WriteChange) => void;
 }
 
 /** A write on its way. */
