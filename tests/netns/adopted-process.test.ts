@@ -20,7 +20,7 @@ afterAll(() => {
 
 /** Starts a process whose parent ends at once. */
 function startOrphan(then: string): { readonly pid: number; readonly startTicks: string } {
-  const { stdout } = Bun.spawnSync(["sh", "-c", `(sleep 0.2; ${then}) > /dev/null & echo $!`]);
+  const { stdout } = Bun.spawnSync(["sh", "-c", `(sleep 0.2; ${then}) > /dev/null 2>&1 & echo $!`]);
   const pid = Number(stdout.toString());
   return { pid, startTicks: readStartTicks(pid) ?? "" };
 }
