@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { jwtVerify } from "jose";
 
 /** Programs that have a token. */
-export type Program = "control-plane" | "ztunnel" | "node-runtime" | "waypoint" | "edge" | "admin";
+export type Program = "control-plane" | "ztunnel" | "node-runtime" | "node" | "waypoint" | "edge" | "admin";
 
 /** Tells who asks. */
 export interface Authenticator {
@@ -16,6 +16,7 @@ const programs: ReadonlySet<string> = new Set<Program>([
   "control-plane",
   "ztunnel",
   "node-runtime",
+  "node",
   "waypoint",
   "edge",
   "admin",

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 
 /** The programs that the supervisor starts, in the order of their start. */
-export const programNames = ["control-plane", "ztunnel", "node-runtime", "edge"] as const;
+export const programNames = ["control-plane", "ztunnel", "node-runtime", "node", "edge"] as const;
 /** One of the programs that the supervisor starts. */
 export type ProgramName = (typeof programNames)[number];
 

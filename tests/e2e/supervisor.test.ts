@@ -70,6 +70,7 @@ test("a mesh comes up in its namespaces, answers status, and down leaves nothing
     "control-plane ready",
     "ztunnel ready",
     "node-runtime ready",
+    "node ready",
     "edge ready",
   ]);
   expect((await commandFake(at, "status")).stdout).toContain("node-runtime   ready");
@@ -89,7 +90,7 @@ test("tokens name their program, are for their owner only, and are verified by t
   expect(statSync(at.runDir).mode & 0o777).toBe(0o700);
   const key = await importSPKI(readFileSync(join(at.runDir, "token-key.pem"), "utf8"), "ES256");
   const names = readdirSync(join(at.runDir, "tokens")).toSorted();
-  expect(names).toEqual(["admin", "control-plane", "edge", "node-runtime", "waypoint", "ztunnel"]);
+  expect(names).toEqual(["admin", "control-plane", "edge", "node", "node-runtime", "waypoint", "ztunnel"]);
   for (const name of names) {
     const path = join(at.runDir, "tokens", name);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -166,10 +167,12 @@ const steps = [
   "start control-plane",
   "start ztunnel",
   "start node-runtime",
+  "start node",
   "start edge",
   "publish",
   "running",
   "stop edge",
+  "stop node",
   "stop node-runtime",
   "stop ztunnel",
   "stop control-plane",

@@ -63,7 +63,7 @@ export async function fakeGroups(at: FakePlace): Promise<Set<string>> {
 /** The programs below a root of their own, as a supervisor finds them. @returns the root */
 function writeFakePrograms(host: TestHost): string {
   const programs = join(host.dir, "programs");
-  for (const folder of ["k8s/control-plane", "ztunnel", "functions", "waypoint"]) {
+  for (const folder of ["k8s/control-plane", "ztunnel", "functions", "k8s/node", "waypoint"]) {
     mkdirSync(join(programs, folder), { recursive: true });
     writeFileSync(
       join(programs, folder, "main.ts"),

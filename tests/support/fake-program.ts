@@ -7,6 +7,7 @@ const names: Readonly<Record<string, string>> = {
   "control-plane": "control-plane",
   ztunnel: "ztunnel",
   functions: "node-runtime",
+  node: "node",
   waypoint: "edge",
 };
 const args = process.argv.slice(2);

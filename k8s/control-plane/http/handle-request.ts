@@ -105,7 +105,12 @@ function isSpanSource(program: Program): boolean {
   return spanSources.has(program);
 }
 
+const ownGroups: Readonly<Partial<Record<Program, readonly string[]>>> = {
+  admin: ["system:masters"],
+  node: ["system:nodes"],
+};
+
 function userOf(program: Program): User {
-  const groups = program === "admin" ? ["system:masters", "system:authenticated"] : ["system:authenticated"];
-  return { name: `system:lambient:${program}`, groups };
+  const own = ownGroups[program] ?? [];
+  return { name: `system:lambient:${program}`, groups: [...own, "system:authenticated"] };
 }

@@ -15,6 +15,7 @@ test("parseMeshConfig() takes the defaults", () => {
       apiPort: 7443,
       edgePort: 8080,
       poolSize: 4,
+      images: "",
       logLevel: "info",
       logFormat: "text",
     },

@@ -24,6 +24,8 @@ export interface MeshConfig {
   readonly edgePort: number;
   /** Slots kept ready; `LAMBIENT_POOL_SIZE`, default 4. */
   readonly poolSize: number;
+  /** File that says what images of Pods stand for; `LAMBIENT_IMAGES`, default none. */
+  readonly images: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly logFormat: "text" | "json";
 }
@@ -43,6 +45,7 @@ export const meshDefaults: Readonly<Record<keyof MeshConfig, string>> = {
   apiPort: "7443",
   edgePort: "8080",
   poolSize: "4",
+  images: "",
   logLevel: "info",
   logFormat: "text",
 };
@@ -91,6 +94,7 @@ export function parseMeshConfig(raw: RawMeshConfig): Result<MeshConfig, readonly
     apiPort: whole("apiPort", 0, 65_535),
     edgePort: whole("edgePort", 0, 65_535),
     poolSize: whole("poolSize", 1, 64),
+    images: matching("images", /^(\/.*)?$/, "an absolute path"),
     logLevel: oneOf("logLevel", ["debug", "info", "warn", "error"]),
     logFormat: oneOf("logFormat", ["text", "json"]),
   };
@@ -106,6 +110,13 @@ export function firstAddress(range: string): IpAddress {
   const last = bytes.length - 1;
   bytes[last] = (bytes[last] ?? 0) + 1;
   return formatIp(bytes);
+}
+
+/** The half of the node's range whose addresses are the node's own: slots. Pods have the other half, behind links. */
+export function slotRange(nodeRange: string): string {
+  const cidr = parseCidr(nodeRange);
+  if (!cidr.ok) throw new Error(`Cannot halve the range "${nodeRange}": ${cidr.error}`);
+  return `${cidr.value.address}/${cidr.value.prefixBits + 1}`;
 }
 
 const rangeFields = ["nodeRange", "waypointRange", "serviceRange"] as const;

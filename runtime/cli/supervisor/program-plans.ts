@@ -66,6 +66,15 @@ export function planPrograms(facts: PlanFacts): readonly ProgramPlan[] {
       takesListener: false,
     },
     {
+      name: "node",
+      entry: "k8s/node/main.ts",
+      args: [...common, ...ranges, ...flags(config, ["images"]), "--cgroup", `${cgroup}/pods`],
+      env: { LAMBIENT_HOST_NETNS: hostNetwork },
+      place: "node",
+      stage: 2,
+      takesListener: false,
+    },
+    {
       name: "edge",
       entry: "waypoint/main.ts",
       args: [

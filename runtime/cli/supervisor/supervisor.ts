@@ -20,7 +20,7 @@ import { cgroupPath } from "./cgroup-path.ts";
 import { findFreePort } from "./free-port.ts";
 import { formatKubeconfig } from "./kubeconfig.ts";
 import { watchLog } from "./log-watch.ts";
-import type { MeshConfig } from "./mesh-config.ts";
+import { type MeshConfig, slotRange } from "./mesh-config.ts";
 import { openNodeNamespaces } from "./node-namespaces.ts";
 import { dataVersion, decideMachine, decidePlace } from "./preflight.ts";
 import { gatherMachineFacts, gatherPlaceFacts } from "./preflight-facts.ts";
@@ -168,7 +168,7 @@ export class Supervisor {
     const listenerFd = startListen(libc, libc.homeNamespace, at);
     this.#undo("close the edge's listener", () => closeSync(listenerFd));
     this.#step("network");
-    const ranges = [config.nodeRange, config.waypointRange, config.serviceRange];
+    const ranges = [slotRange(config.nodeRange), config.waypointRange, config.serviceRange];
     const node = this.#held.use(openNodeNamespaces(libc, config.node, ranges));
     this.#undo("kill what is left", () => sweep(openCgroup(cgroups, cgroup)));
     return { libc, poller, cgroups, cgroup, node, adminDir: paths.adminDir, listenerFd, env, programsRoot };
