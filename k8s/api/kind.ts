@@ -41,6 +41,8 @@ export interface KindVersion {
   /** Absent: objects are taken as they come. */
   readonly schema?: ObjectSchema;
   readonly columns?: readonly PrinterColumn[];
+  /** What a row of its table says besides its cells: Kubernetes' mark of what has ended. */
+  readonly rowConditions?: (object: WorkingObject) => readonly unknown[];
   /** Name of the shape of a built-in kind, for OpenAPI. */
   readonly definition?: string;
   /** Clients are warned with this text. */

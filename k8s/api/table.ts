@@ -32,6 +32,7 @@ export function tableOf(
   options: { readonly nowMs: number; readonly rowObject: RowObject },
 ): unknown {
   const columns = columnsOf(target);
+  const rowConditions = findVersion(target.kind, target.version)?.rowConditions;
   // Events put their name last.
   const named = columns.some(({ name }) => name === "Name");
   return {
@@ -47,7 +48,12 @@ export function tableOf(
       const object = parseRow({ text });
       const cells = columns.map((column) => cellOf(column, object, options.nowMs));
       const all = named ? cells : [object.metadata.name, ...cells];
-      return { cells: all, ...rowObject(object, options.rowObject) };
+      const conditions = rowConditions?.(object) ?? [];
+      return {
+        cells: all,
+        ...(conditions.length === 0 ? {} : { conditions }),
+        ...rowObject(object, options.rowObject),
+      };
     }),
   };
 }
@@ -58,9 +64,10 @@ function columnsOf(target: Target): readonly PrinterColumn[] {
 }
 
 function definitionOf(column: PrinterColumn): unknown {
-  const { name, type, format = "", description = "", priority = 0 } = column;
+  const { name, type, format = "", description = "", priority = 0, cell } = column;
   // Ages are sent as text: the client cannot know our clock.
-  return { name, type: type === "date" ? "string" : type, format, description, priority };
+  const isAge = type === "date" && cell === undefined;
+  return { name, type: isAge ? "string" : type, format, description, priority };
 }
 
 function cellOf(column: PrinterColumn, object: WorkingObject, nowMs: number): unknown {

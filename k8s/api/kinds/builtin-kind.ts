@@ -13,6 +13,7 @@ export interface BuiltinKind {
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   readonly columns: readonly PrinterColumn[];
+  readonly rowConditions?: KindVersion["rowConditions"];
   /** What its objects must keep to by themselves, beyond their shape. */
   readonly check?: ObjectCheck;
   readonly rules?: KindRules;
@@ -28,6 +29,7 @@ export function builtinKind(schemas: KubeSchemas, given: BuiltinKind): KindDefin
     schema: builtinSchema(schemas, definition, given.check),
     definition,
     columns: given.columns,
+    ...(given.rowConditions === undefined ? {} : { rowConditions: given.rowConditions }),
   };
   return {
     group: given.group ?? "",

@@ -8,7 +8,12 @@ import type { WorkingObject } from "../working-object.ts";
 export const age: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 
 /** When it was made. */
-export const createdAt: PrinterColumn = text("Created At", ".metadata.creationTimestamp");
+export const createdAt: PrinterColumn = {
+  name: "Created At",
+  type: "date",
+  jsonPath: "",
+  cell: (object) => object.metadata.creationTimestamp,
+};
 
 /** A column of text from a path. */
 export function text(name: string, jsonPath: string): PrinterColumn {

@@ -16,6 +16,14 @@ export const podColumns: readonly PrinterColumn[] = [
   wide(worked("Readiness Gates", gatesText)),
 ];
 
+/** Marks the row of a Pod that has ended. */
+export function endOf(pod: WorkingObject): readonly unknown[] {
+  const { phase } = statusOf(pod);
+  if (phase !== "Succeeded" && phase !== "Failed") return [];
+  const message = phase === "Failed" ? "The pod failed." : "The pod has completed successfully.";
+  return [{ type: "Completed", status: "True", reason: phase, message }];
+}
+
 /** A Pod in short. */
 interface Summary {
   /** `1/2`. */

@@ -5,7 +5,7 @@ import { builtinKind } from "./builtin-kind.ts";
 import { specOf, statusOf } from "./columns.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
 import { podSpecFaults } from "./pod-checks.ts";
-import { podColumns } from "./pod-columns.ts";
+import { endOf, podColumns } from "./pod-columns.ts";
 import { podRules } from "./pod-rules.ts";
 import { selectableFields } from "./selectable-fields.ts";
 
@@ -36,6 +36,7 @@ export function podKind(schemas: KubeSchemas): KindDefinition {
     shortNames: ["po"],
     categories: ["all"],
     columns: podColumns,
+    rowConditions: endOf,
     check: (pod) => podSpecFaults(specOf(pod), "spec"),
     rules: podRules,
     more: { hasStatus: true, countsGeneration: true, fields },
