@@ -21,6 +21,22 @@ export interface InstanceReport {
   readonly rung: "pooled" | "new";
 }
 
+/** An instance that is gone, as told to others. */
+export interface EndedReport {
+  readonly instance: string;
+  readonly namespace: string;
+  readonly reason: "crash" | "oom" | "idle" | "stopped" | "load-failed";
+  readonly endedAtMs: number;
+}
+
+/** What is told of a node's functions. */
+export interface NodeReport {
+  readonly instances: readonly InstanceReport[];
+  /** Those that ended last. */
+  readonly ended: readonly EndedReport[];
+  readonly schedules: readonly ScheduleReport[];
+}
+
 /** A schedule as told to others. */
 export interface ScheduleReport {
   readonly namespace: string;
@@ -37,7 +53,7 @@ export interface NodeWork {
   activate(revision: string, isFurther: boolean, holder: LeaseHolder): Promise<Activation>;
   release(instance: string, isIdle: boolean, holder: LeaseHolder): void;
   check(revision: CheckedRevision): Promise<CheckResult>;
-  report(): { readonly instances: readonly InstanceReport[]; readonly schedules: readonly ScheduleReport[] };
+  report(): NodeReport;
   readLogs(query: LogQuery): Promise<LogAnswer>;
   /** The SPIFFE id of a revision's instances. */
   identityOf(revision: Revision): string;
@@ -84,7 +100,16 @@ export const nodeMethods: ReadonlyMap<string, NodeMethod> = new Map<string, Node
     },
   ],
   ["check", { callers: controlPlane, call: (work, params) => work.check(readRevision(params)) }],
-  ["instances", { callers: observers, call: (work) => ({ instances: work.report().instances }) }],
+  [
+    "instances",
+    {
+      callers: observers,
+      call(work) {
+        const { instances, ended } = work.report();
+        return { instances, ended };
+      },
+    },
+  ],
   ["schedules", { callers: observers, call: (work) => ({ schedules: work.report().schedules }) }],
   ["logs", { callers: observers, call: (work, params) => work.readLogs(readLogQuery(params)) }],
 ]);

@@ -46,7 +46,11 @@ export function nodeWork(parts: NodeParts): NodeWork {
       else instances.release(instance, holder);
     },
     check: (revision) => gate.run(() => checkRevision(checks, revision)),
-    report: () => ({ instances: reportInstances(instances), schedules: schedules.report() }),
+    report: () => ({
+      instances: reportInstances(instances),
+      ended: instances.ended.map(({ id, ...rest }) => ({ instance: id, ...rest })),
+      schedules: schedules.report(),
+    }),
     readLogs: (query) => logs.read(query),
     identityOf: ({ namespace, spec }) =>
       formatSpiffeId({ trustDomain, namespace, serviceAccount: spec.serviceAccountName }),

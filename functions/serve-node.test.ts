@@ -56,7 +56,7 @@ async function open() {
     },
     release: (id, isIdle) => void calls.push(["release", id, isIdle]),
     check: ({ name }) => Promise.resolve({ loaded: false, reason: `${name} is broken` }),
-    report: () => ({ instances: [], schedules: [] }),
+    report: () => ({ instances: [], ended: [], schedules: [] }),
     readLogs: (query) => {
       calls.push(query);
       return Promise.resolve({ lines: [], cursor: "1.0" });

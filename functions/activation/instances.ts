@@ -21,6 +21,17 @@ export interface ListedInstance {
   readonly leases: number;
 }
 
+/** An instance that is gone. */
+export interface EndedInstance {
+  readonly id: string;
+  readonly namespace: string;
+  readonly reason: ExitReason;
+  readonly endedAtMs: number;
+}
+
+/** Ended instances that are told of: those who show instances ask several times a second. */
+const endedMax = 256;
+
 interface Entry {
   readonly instance: Instance;
   readonly leases: Set<LeaseHolder>;
@@ -33,6 +44,7 @@ interface Entry {
 export class Instances {
   readonly #options: InstancesOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #ended: EndedInstance[] = [];
 
   constructor(options: InstancesOptions) {
     this.#options = options;
@@ -57,6 +69,11 @@ export class Instances {
       state: stopping === undefined ? "running" : "stopping",
       leases: leases.size,
     }));
+  }
+
+  /** Those that ended last, the latest at the end. */
+  get ended(): readonly EndedInstance[] {
+    return [...this.#ended];
   }
 
   /** The instances of a revision that can be given out, as the decision on activation sees them. */
@@ -136,6 +153,10 @@ export class Instances {
     const reason = entry.stopping?.reason ?? exit;
     entry.idle?.cancel();
     this.#entries.delete(instance.id);
+    const { id, revision } = instance;
+    const endedAtMs = this.#options.clock.nowMs();
+    this.#ended.push({ id, namespace: revision.namespace, reason, endedAtMs });
+    if (this.#ended.length > endedMax) this.#ended.shift();
     for (const holder of entry.leases) holder.onGone(instance, reason);
     this.#options.onGone(instance, reason);
     instance.slot.destroy().catch((error: unknown) => {

@@ -146,7 +146,10 @@ function openLoop(base: Base, stores: Stores): Loop {
   const instances = makeInstanceList(
     (method, params, timeoutMs) => node.request(method, params, timeoutMs),
     systemClock,
-    () => controller.changed(),
+    () => {
+      controller.changed();
+      workloads.instancesChanged();
+    },
   );
   const controller = openController({
     client: stores.api.client,
@@ -162,6 +165,17 @@ function openLoop(base: Base, stores: Stores): Loop {
   });
   const workloads = openControllers({
     api: stores.api,
+    instances: {
+      get instances() {
+        return instances.instances;
+      },
+      get ended() {
+        return instances.ended;
+      },
+      node: config.node,
+      nodeAddress: config.nodeAddress,
+      known: instances.whenKnown(instancesWaitMs),
+    },
     clock: systemClock,
     random: Math.random,
     log,

@@ -8,6 +8,7 @@ import { openEndpoints } from "./endpoints/open-endpoints.ts";
 import { makeEventRecorder } from "./events/event-recorder.ts";
 import { startPruning } from "./events/prune-events.ts";
 import { Informers } from "./informers.ts";
+import { type InstanceSource, openInstancePods } from "./instances/open-instance-pods.ts";
 import type { ControllerTools } from "./keyed-controller.ts";
 import { openScheduler } from "./scheduling/open-scheduler.ts";
 import { openWorkloads } from "./workloads/open-workloads.ts";
@@ -18,14 +19,22 @@ export interface ControllersOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** The functions' instances. */
+  readonly instances: InstanceSource;
   /** A try of a controller failed; it is tried again. */
   readonly onFailure: (component: string) => void;
 }
 
-/** Opens them. */
-export function openControllers({ api, clock, random, log, onFailure }: ControllersOptions): {
+/** The controllers, running. */
+export interface Controllers {
+  /** The functions' instances are others. */
+  instancesChanged(): void;
   close(): void;
-} {
+}
+
+/** Opens them. */
+export function openControllers(options: ControllersOptions): Controllers {
+  const { api, clock, random, log, onFailure } = options;
   const { client } = api;
   const informers = new Informers({
     client,
@@ -39,7 +48,9 @@ export function openControllers({ api, clock, random, log, onFailure }: Controll
   });
   const record: ControllerTools["record"] = (component, event) => events.record(component, event);
   const tools: ControllerTools = { client, informers, clock, random, log, record, onFailure };
+  const instances = openInstancePods(options.instances, tools);
   const parts = [
+    instances,
     openScheduler(api, tools),
     ...openWorkloads(tools),
     openEndpoints(tools),
@@ -53,6 +64,7 @@ export function openControllers({ api, clock, random, log, onFailure }: Controll
   // Last: what is listening is told of everything there is.
   informers.start();
   return {
+    instancesChanged: () => instances.changed(),
     close() {
       informers.close();
       for (const part of parts) part.close();

@@ -32,7 +32,7 @@ const nothing: NodeWork = {
   activate: () => Promise.reject(new MeshError("not-found", "none")),
   release() {},
   check: () => Promise.resolve({ loaded: false, reason: "" }),
-  report: () => ({ instances: [], schedules: [] }),
+  report: () => ({ instances: [], ended: [], schedules: [] }),
   readLogs: () => Promise.resolve({ lines: [], cursor: "" }),
   identityOf: () => "",
 };

@@ -10,9 +10,20 @@ export interface InstanceReport extends InstanceObject {
   readonly rung: string;
 }
 
+/** An instance that is gone, as the node runtime tells of it. */
+export interface EndedInstance {
+  readonly instance: string;
+  readonly namespace: string;
+  /** `crash`, `oom`, `idle`, `stopped` or `load-failed`. */
+  readonly reason: string;
+  readonly endedAtMs: number;
+}
+
 /** See the file's head. */
 export interface InstanceList {
   readonly instances: readonly InstanceReport[];
+  /** Those that ended last. */
+  readonly ended: readonly EndedInstance[];
   /** The link came up: ask now. */
   linkUp(): void;
   /** The link is down: unless it comes back soon, the instances of a node runtime that is gone are gone with it. */
@@ -31,6 +42,7 @@ const graceMs = 2000;
 /** Starts with an empty list; `onChange` is called when it becomes another. */
 export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChange: () => void): InstanceList {
   let instances: readonly InstanceReport[] = [];
+  let ended: readonly EndedInstance[] = [];
   let text = "[]";
   let timer: Timer | undefined;
   let isUp = false;
@@ -47,7 +59,9 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
   };
   const poll = async (): Promise<void> => {
     try {
-      set(readInstances(await ask("instances", {}, timeoutMs)));
+      const answer = await ask("instances", {}, timeoutMs);
+      ended = readList(answer, "ended").flatMap(readEnded);
+      set(readList(answer, "instances").flatMap(readInstance));
       known.resolve();
     } catch {
       // The link reports its own end; a question that timed out is asked again.
@@ -61,6 +75,9 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
   return {
     get instances() {
       return instances;
+    },
+    get ended() {
+      return ended;
     },
     linkUp() {
       stop();
@@ -80,18 +97,31 @@ export function makeInstanceList(ask: NodeLink["request"], clock: Clock, onChang
   };
 }
 
-function readInstances(answer: unknown): readonly InstanceReport[] {
-  const { instances } = (typeof answer === "object" && answer !== null ? answer : {}) as {
-    instances?: unknown;
-  };
-  if (!Array.isArray(instances)) return [];
-  return instances.flatMap((each: unknown) => readInstance(each));
+function readList(answer: unknown, name: string): readonly unknown[] {
+  const list = fieldsOf(answer)[name];
+  return Array.isArray(list) ? list : [];
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  // Sound: any object can be read by key, and each value read is checked.
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function readEnded(value: unknown): EndedInstance[] {
+  const { instance, namespace, reason, endedAtMs } = fieldsOf(value);
+  if (typeof instance !== "string" || typeof namespace !== "string") return [];
+  return [
+    {
+      instance,
+      namespace,
+      reason: typeof reason === "string" ? reason : "",
+      endedAtMs: typeof endedAtMs === "number" ? endedAtMs : 0,
+    },
+  ];
 }
 
 function readInstance(value: unknown): InstanceReport[] {
-  if (typeof value !== "object" || value === null) return [];
-  // Sound: any object can be read by key, and each value read is checked.
-  const fields = value as Record<string, unknown>;
+  const fields = fieldsOf(value);
   const text = (name: string): string => (typeof fields[name] === "string" ? fields[name] : "");
   const startedAtMs = typeof fields["startedAtMs"] === "number" ? fields["startedAtMs"] : 0;
   const report: InstanceReport = {
