@@ -1,5 +1,6 @@
 /** Creating an object: named, checked, stored once. */
 import { apiVersionOf } from "#host/kube/object.ts";
+import { addAccountVolume } from "./admission/account-volume.ts";
 import type { Managers } from "./apply/managers.ts";
 import { recordCreation, setManagers } from "./apply/record-writer.ts";
 import type { KindDefinition } from "./kind.ts";
@@ -19,6 +20,15 @@ import {
 /** Names tried for `generateName` before giving up; with 14 million suffixes the second try is a rarity. */
 const nameTriesMax = 8;
 
+/** A creation of one object. */
+export interface CreateRequest {
+  readonly target: Target;
+  readonly value: unknown;
+  readonly options: WriteOptions;
+  /** Its owners, where they are known already. */
+  readonly managers?: Managers;
+}
+
 /**
  * Creates an object from a client's value, which is the caller's to give away.
  * @throws KubeError with the reason.
@@ -35,17 +45,7 @@ export function createObject(
 }
 
 /** Creates within a transaction that is open already. */
-export function createIn(
-  tx: Transaction,
-  context: WriteContext,
-  request: {
-    readonly target: Target;
-    readonly value: unknown;
-    readonly options: WriteOptions;
-    /** Its owners, where they are known already. */
-    readonly managers?: Managers;
-  },
-): Written {
+export function createIn(tx: Transaction, context: WriteContext, request: CreateRequest): Written {
   const { target, options } = request;
   const { kind } = target;
   const object = asObjectOf(target, request.value);
@@ -53,11 +53,7 @@ export function createIn(
   checkNamespace(tx, target, object);
   setName(tx, context, target, object);
   if (kind.hasStatus) delete object["status"];
-  const read = (): ReturnType<typeof readBySchema> =>
-    readBySchema(target, { object, metadata: object.metadata, isPatched: false }, options);
-  let { faults, warnings } = read();
-  if (options.steps?.prepare?.({ target, object, old: undefined }) === true) ({ faults, warnings } = read());
-  refuseIfAny(kind, object, [...metadataFaults(kind, object), ...faults]);
+  const warnings = readPrepared(target, object, options);
   const { managedFields } = object.metadata;
   object.metadata = freshMeta(object.metadata, {
     uid: context.newUid(),
@@ -65,8 +61,7 @@ export function createIn(
     generation: kind.countsGeneration ? 1 : undefined,
   });
   kind.rules.onRead?.(object);
-  if (request.managers !== undefined) setManagers(object, request.managers);
-  else recordCreation({ target, options, nowMs: context.nowMs() }, object, managedFields);
+  setOwners(context, request, { object, asked: managedFields });
   refuseIfAny(kind, object, kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
   options.steps?.confirm?.({ target, object, old: undefined });
   if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);
@@ -74,6 +69,25 @@ export function createIn(
   tx.put(kind, object, undefined);
   if (options.dryRun === true) forgetVersion(object);
   return { object, warnings: [...warnings, ...(kind.rules.warnings?.(object) ?? [])] };
+}
+
+/** Reads and checks an object, and once more what admission made of it. */
+function readPrepared(target: Target, object: WorkingObject, options: WriteOptions): readonly string[] {
+  const read = (): ReturnType<typeof readBySchema> =>
+    readBySchema(target, { object, metadata: object.metadata, isPatched: false }, options);
+  let { faults, warnings } = read();
+  if (options.steps?.prepare?.({ target, object, old: undefined }) === true) ({ faults, warnings } = read());
+  refuseIfAny(target.kind, object, [...metadataFaults(target.kind, object), ...faults]);
+  return warnings;
+}
+
+function setOwners(
+  context: WriteContext,
+  { target, options, managers }: CreateRequest,
+  { object, asked }: { readonly object: WorkingObject; readonly asked: unknown },
+): void {
+  if (managers !== undefined) setManagers(object, managers);
+  else recordCreation({ target, options, nowMs: context.nowMs() }, object, asked);
 }
 
 function refuseVersion({ metadata }: WorkingObject): void {

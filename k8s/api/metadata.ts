@@ -85,8 +85,10 @@ export function freshMeta(
 
 /** Only a deletion says when an object is to be gone. @param sent Metadata as the client sent them. */
 export function deletionFaults(sent: JsonObject, old: WorkingMeta): readonly FieldFault[] {
+  // Once it is said, what a client repeats of it, rightly or wrongly, is passed over.
+  if (old.deletionTimestamp !== undefined) return [];
   return (["deletionTimestamp", "deletionGracePeriodSeconds"] as const)
-    .filter((name) => (sent[name] ?? old[name]) !== old[name])
+    .filter((name) => (sent[name] ?? undefined) !== undefined)
     .map((name) => invalidValue(`metadata.${name}`, sent[name], "field is immutable"));
 }
 

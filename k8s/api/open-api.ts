@@ -10,6 +10,7 @@ import { builtinKinds } from "./kinds/builtin-kinds.ts";
 import { readKubeSchemas } from "./kinds/kube-schemas.ts";
 import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
+import { evictionHandler } from "./evict.ts";
 import { followUp, followUpOnStart } from "./follow-up.ts";
 import { handleRequest } from "./handle-request.ts";
 import { InProcessClient } from "./in-process-client.ts";
@@ -20,6 +21,10 @@ import { type Change, ObjectStore } from "./object-store.ts";
 import { openApiDocuments } from "./openapi/open-api-documents.ts";
 import { accessReviews } from "./reviews/access-reviews.ts";
 import { selfSubjectReview } from "./reviews/self-subject-review.ts";
+import { type AuthenticateToken, tokenReview } from "./reviews/token-review.ts";
+import { accountIssuer, AccountTokens } from "./tokens/account-tokens.ts";
+import { authenticateAccount } from "./tokens/authenticate-account.ts";
+import { tokenRequestHandler } from "./tokens/token-request.ts";
 import { resolveTarget } from "./resolve-target.ts";
 import { updateObject } from "./update-object.ts";
 import { WatchHub } from "./watch-hub.ts";
@@ -47,6 +52,7 @@ export function openApi(options: ApiOptions): Api {
     nowMs,
   );
   const authorizer = new Authorizer(programFacts(() => store));
+  const tokens = new AccountTokens(options.accountKey);
   const queue = new JobQueue(options.clock, options.log);
   const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes), options.durability);
   const hub = new WatchHub(store.version, options.watchLimits);
@@ -59,10 +65,23 @@ export function openApi(options: ApiOptions): Api {
     clock: options.clock,
     log: options.log,
     openApi: openApiDocuments(schemas),
-    subresources: options.subresources ?? [],
-    reviews: [...accessReviews, selfSubjectReview, ...(options.reviews ?? [])],
+    subresources: [evictionHandler, tokenRequestHandler(tokens), ...(options.subresources ?? [])],
+    reviews: [
+      ...accessReviews,
+      selfSubjectReview,
+      tokenReview((token, audiences) => reviewToken(token, audiences)),
+      ...(options.reviews ?? []),
+    ],
+    ...(options.rootCertificate === undefined ? {} : { rootCertificate: options.rootCertificate }),
     random: options.random,
     newUid: () => crypto.randomUUID(),
+  };
+  const accounts = { tokens, store, nowMs };
+  const reviewToken: AuthenticateToken = async (token, audiences) => {
+    const user = audiences.includes(accountIssuer) ? await options.authenticate?.(token) : undefined;
+    return user === undefined
+      ? authenticateAccount(accounts, token, audiences)
+      : { user, audiences: [accountIssuer] };
   };
   const onCommit = (changes: readonly Change[]): void => {
     for (const change of changes) {
@@ -85,6 +104,10 @@ export function openApi(options: ApiOptions): Api {
   }
   return {
     handle: (request, user) => handleRequest(context, request, user),
+    async authenticate(token) {
+      const found = await authenticateAccount(accounts, token);
+      return "user" in found ? found.user : undefined;
+    },
     client: new InProcessClient(context),
     close() {
       queue.close();

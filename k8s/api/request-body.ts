@@ -45,11 +45,16 @@ export async function readObject(request: Request, kind?: string): Promise<ReadV
   return parseStrictly(text, { ...reader, refuse: (why) => unrecognized(kind, why) });
 }
 
+/** A patch, and which kind of patch it is. */
+export interface ReadPatch extends ReadValue {
+  readonly kind: PatchKind;
+}
+
 /**
  * The body of a patch, whose type says what kind of patch it is.
  * @throws KubeError 413, 415 or 400.
  */
-export async function readPatch(request: Request): Promise<ReadValue & { readonly kind: PatchKind }> {
+export async function readPatch(request: Request): Promise<ReadPatch> {
   const type = mediaType(request);
   const kind = Object.hasOwn(patchKinds, type) ? patchKinds[type] : undefined;
   if (kind === undefined) throw unsupportedMediaType(type, Object.keys(patchKinds));

@@ -3,7 +3,7 @@ import { apiVersionOf } from "#host/kube/object.ts";
 import type { Managers } from "./apply/managers.ts";
 import { keepTimes, recordUpdate, setManagers } from "./apply/record-writer.ts";
 import { isJsonObject, jsonEqual, type JsonObject, objectOr } from "./json.ts";
-import { findVersion } from "./kind.ts";
+import { findVersion, type KindDefinition } from "./kind.ts";
 import { deletionFaults, keepSystemFields, lateFinalizerFaults, metadataFaults } from "./metadata.ts";
 import type { Transaction } from "./object-store.ts";
 import { asObjectOf, readBySchema } from "./read-body.ts";
@@ -53,12 +53,8 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
   options.steps?.confirm?.({ target, object: next, old });
   next.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
-  if (kind.countsGeneration && !jsonEqual(wishOf(next), wishOf(old))) {
-    next.metadata.generation = (old.metadata.generation ?? 0) + 1;
-  }
-  store(tx, target, next, old);
-  // What is only tried has no version of its own.
-  if (options.dryRun === true) next.metadata.resourceVersion = old.metadata.resourceVersion;
+  countGeneration(kind, next, old);
+  store(tx, request, next, old);
   return { object: next, warnings: [...warnings, ...(kind.rules.warnings?.(next) ?? [])] };
 }
 
@@ -72,10 +68,19 @@ function setOwners(
   else recordUpdate({ target, options, nowMs: context.nowMs() }, change, change.asked);
 }
 
-function store(...[tx, target, next, old]: [Transaction, Target, WorkingObject, WorkingObject]): void {
+function countGeneration(kind: KindDefinition, next: WorkingObject, old: WorkingObject): void {
+  if (!kind.countsGeneration || jsonEqual(wishOf(next), wishOf(old))) return;
+  next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+}
+
+function store(
+  ...[tx, { target, options }, next, old]: [Transaction, UpdateRequest, WorkingObject, WorkingObject]
+): void {
   keepTimes(next, old);
   if (isReleased(target, next)) tx.remove(target.kind, next);
   else if (!jsonEqual(next, old)) tx.put(target.kind, next, old);
+  // What is only tried has no version of its own.
+  if (options.dryRun === true) next.metadata.resourceVersion = old.metadata.resourceVersion;
 }
 
 /** Whether an object whose deletion was asked for is held by nothing any more. */

@@ -1,0 +1,93 @@
+/** The verbs on an object's `scale`: reading it, and changing how many the object wants. */
+import type { ApiContext } from "./api-context.ts";
+import { applyObject } from "./apply-object.ts";
+import { jsonPatch } from "./json-patch.ts";
+import type { JsonObject } from "./json.ts";
+import type { ScalePaths } from "./kind.ts";
+import { mergePatch } from "./merge-patch.ts";
+import { parseRow } from "./object-store.ts";
+import { getText } from "./read-objects.ts";
+import { methodNotAllowed, patchRefused } from "./refusal.ts";
+import { readBody, readPatch, type ReadPatch } from "./request-body.ts";
+import type { Verb } from "./request-path.ts";
+import { configOfScale, replicasOf, scaleOf, withScale } from "./scale.ts";
+import { updateObject } from "./update-object.ts";
+import type { WorkingObject } from "./working-object.ts";
+import type { Target, Written } from "./write-context.ts";
+import { patchOptions, writeOptions, type WriteRequest } from "./write-query.ts";
+
+/** A request for the scale of an object. */
+export interface ScaleRequest {
+  readonly request: Request;
+  readonly verb: Verb;
+  readonly target: Target;
+  readonly name: string;
+  readonly paths: ScalePaths;
+  readonly write: WriteRequest;
+}
+
+/** Answers it. @throws KubeError with the reason. */
+export async function answerScale(context: ApiContext, asked: ScaleRequest): Promise<Response> {
+  const { verb, target, name, paths } = asked;
+  switch (verb) {
+    case "get":
+      return Response.json(scaleOf(paths, parseRow({ text: getText(context.store, target, name) })));
+    case "update":
+      return answerUpdate(context, asked);
+    case "patch":
+      return answerPatch(context, asked);
+    case "list":
+    case "watch":
+    case "create":
+    case "delete":
+    case "deletecollection":
+      throw methodNotAllowed(target.kind);
+  }
+}
+
+async function answerUpdate(context: ApiContext, asked: ScaleRequest): Promise<Response> {
+  const scale = await readBody(asked.request);
+  const options = writeOptions("UpdateOptions", asked.write);
+  return changed(context, asked, { options, scaleFor: () => scale, replaces: true });
+}
+
+async function answerPatch(context: ApiContext, asked: ScaleRequest): Promise<Response> {
+  const { target, name, paths } = asked;
+  const patch = await readPatch(asked.request);
+  const { isForced, ...options } = patchOptions(asked.write, patch.kind === "apply");
+  if (patch.kind === "apply") {
+    const config = configOfScale({ ...target, paths }, patch.value);
+    const request = { target, name, config, options: { manager: "", ...options }, isForced };
+    return scaleResponse(paths, applyObject(context, request));
+  }
+  return changed(context, asked, { options, scaleFor: (before) => patched(before, patch), replaces: false });
+}
+
+function patched(scale: JsonObject, patch: ReadPatch): unknown {
+  // A Scale has no lists, so that merging strategically is merging.
+  if (patch.kind !== "json") return mergePatch(scale, patch.value);
+  const result = jsonPatch(scale, patch.value);
+  if (!result.ok) throw patchRefused(result.error);
+  return result.value;
+}
+
+function changed(
+  context: ApiContext,
+  { target, name, paths }: ScaleRequest,
+  how: {
+    readonly options: ReturnType<typeof writeOptions>;
+    readonly scaleFor: (before: JsonObject) => unknown;
+    readonly replaces: boolean;
+  },
+): Response {
+  const change = (old: WorkingObject): unknown => {
+    const scale = how.scaleFor(scaleOf(paths, old));
+    return withScale(paths, old, { scale, replicas: replicasOf(target.kind, scale) });
+  };
+  const request = { target, name, change, replaces: how.replaces, options: how.options };
+  return scaleResponse(paths, updateObject(context, request));
+}
+
+function scaleResponse(paths: ScalePaths, written: Written): Response {
+  return Response.json(scaleOf(paths, written.object));
+}
