@@ -92,7 +92,7 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
     ? `${root}/namespaces/{namespace}/${resource.resource}`
     : `${root}/${resource.resource}`;
   const scope = resource.namespaced ? "Namespaced" : "";
-  const make = makerOf(kind, at, scope);
+  const make = makerOf(kind, at, `${scope}${resource.kind}`);
   if (!resource.verbs.includes("get")) {
     return [
       make({
@@ -107,24 +107,6 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
     ];
   }
   const list: ShownKind = { ...kind, kind: `${resource.kind}List` };
-  const everywhere = resource.namespaced
-    ? [
-        {
-          ...makerOf(
-            kind,
-            at,
-            "",
-          )({
-            path: `${root}/${resource.resource}`,
-            method: "get",
-            action: "list",
-            verb: "listAll",
-            query: selecting,
-            answer: list,
-          }),
-        },
-      ]
-    : [];
   return [
     make({ path: base, method: "get", action: "list", verb: "list", query: selecting, answer: list }),
     make({
@@ -147,10 +129,26 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
     }),
     ...objectOperations(`${base}/{name}`, kind, make),
     ...resource.subresources.flatMap((part) =>
-      partOperations(`${base}/{name}/${part.name}`, part, at, scope),
+      partOperations(
+        `${base}/{name}/${part.name}`,
+        part,
+        makerOf(part.kind, at, `${scope}${resource.kind}${capital(part.name)}`),
+      ),
     ),
-    ...everywhere,
+    ...everywhere(resource, at, { kind, list }),
   ];
+}
+
+/** The list over all namespaces. */
+function everywhere(
+  resource: ServedResource,
+  at: GroupVersion,
+  kinds: { readonly kind: ShownKind; readonly list: ShownKind },
+): readonly Operation[] {
+  if (!resource.namespaced) return [];
+  const path = `/${at.path}/${resource.resource}`;
+  const make = makerOf(kinds.kind, at, `${resource.kind}ForAllNamespaces`);
+  return [make({ path, method: "get", action: "list", verb: "list", query: selecting, answer: kinds.list })];
 }
 
 function objectOperations(path: string, kind: ShownKind, make: Make): readonly Operation[] {
@@ -186,11 +184,8 @@ function partMethods(path: string, kind: ShownKind, make: Make): readonly Operat
 function partOperations(
   path: string,
   part: ServedResource["subresources"][number],
-  at: GroupVersion,
-  scope: string,
+  make: Make,
 ): readonly Operation[] {
-  const suffix = part.name[0]?.toUpperCase() + part.name.slice(1);
-  const make = makerOf(part.kind, at, scope, suffix);
   if (part.verbs.includes("patch")) return partMethods(path, part.kind, make);
   return part.verbs.flatMap((verb): readonly Operation[] => {
     if (verb === "get")
@@ -210,10 +205,15 @@ function partOperations(
   });
 }
 
-function makerOf(kind: ShownKind, at: GroupVersion, scope: string, suffix = ""): Make {
+/** @param subject What the operation's id names after its group and version: `NamespacedPod`. */
+function makerOf(kind: ShownKind, at: GroupVersion, subject: string): Make {
   const group = at.group === "" ? "core" : (at.group.split(".")[0] ?? "");
-  const place = [group, at.version].map((word) => (word[0] ?? "").toUpperCase() + word.slice(1)).join("");
-  return ({ verb, ...given }) => ({ ...given, kind, id: `${verb}${place}${scope}${kind.kind}${suffix}` });
+  const place = `${capital(group)}${capital(at.version)}`;
+  return ({ verb, ...given }) => ({ ...given, kind, id: `${verb}${place}${subject}` });
+}
+
+function capital(word: string): string {
+  return (word[0] ?? "").toUpperCase() + word.slice(1);
 }
 
 /** `apps/v1`, for names and tags. */
