@@ -72,6 +72,21 @@ export class BpfAssembler {
     return this.#add(0x62, { to: base, offset, value });
   }
 
+  /** Writes a register's low 32 bits at `base + offset`. */
+  storeRegister32(base: Register, offset: number, from: Register): this {
+    return this.#add(0x63, { to: base, from, offset });
+  }
+
+  /** Writes a register at `base + offset`. */
+  storeRegister64(base: Register, offset: number, from: Register): this {
+    return this.#add(0x7b, { to: base, from, offset });
+  }
+
+  /** Leaves the rest of a division by another register, as unsigned numbers; by zero it leaves the number. */
+  remainder(to: Register, by: Register): this {
+    return this.#add(0x9f, { to, from: by });
+  }
+
   /** Calls a kernel helper by its number. */
   call(helper: number): this {
     return this.#add(0x85, { value: helper });
