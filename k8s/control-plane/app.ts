@@ -12,7 +12,8 @@ import { lambientChecks } from "../model/checks.ts";
 import { lambientDefinitions } from "../model/definitions.ts";
 import { gatewayClassResource } from "../model/gateway.ts";
 import { type MeshSettings, waypointClass } from "../translate/mesh-objects.ts";
-import { openAuthenticator } from "./authenticate.ts";
+import { openAuthenticator, userOfToken } from "./authenticate.ts";
+import { openAccountKey } from "./authority/account-key.ts";
 import { openRoot } from "./authority/open-root.ts";
 import { openDoors } from "./open-doors.ts";
 import type { Base, Loop, Stores } from "./parts.ts";
@@ -87,7 +88,8 @@ function openBase(config: Config, write: (line: string) => void): Base {
   };
 }
 
-async function openStores({ config, log }: Base, instances: InstanceLogs): Promise<Stores> {
+async function openStores(base: Base, instances: InstanceLogs): Promise<Stores> {
+  const { config, log } = base;
   const api = openApi({
     dataFile: join(config.dataDir, "objects.sqlite"),
     durability: config.durability,
@@ -95,6 +97,9 @@ async function openStores({ config, log }: Base, instances: InstanceLogs): Promi
     reservedAddresses: [config.nameserver],
     definitions: lambientDefinitions,
     checks: lambientChecks,
+    accountKey: openAccountKey(config.dataDir),
+    authenticate: (token) => userOfToken(base.authenticator, token),
+    rootCertificate: base.issuer.rootPem,
     clock: systemClock,
     random: Math.random,
     log,
@@ -136,7 +141,7 @@ function openLoop(base: Base, stores: Stores): Loop {
     onUp() {
       log.info("node runtime connected");
       instances.linkUp();
-      controller.nodeUp();
+      controller.retryChecks();
     },
     onDown(reason) {
       log.debug("node runtime not connected", { reason });
@@ -158,6 +163,7 @@ function openLoop(base: Base, stores: Stores): Loop {
     deliveries: stores.deliveries,
     releaseKey: base.releaseKey,
     node,
+    bundles: stores.bundles,
     instances: () => instances.instances,
     metrics: base.metrics,
     clock: systemClock,

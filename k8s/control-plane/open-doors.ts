@@ -6,6 +6,7 @@ import { errorText } from "#host/mesh-error.ts";
 import { writeWhole } from "#host/private-file.ts";
 import { type AuthorityAnswer, makeAuthorityService } from "./authority/serve-authority.ts";
 import { issueServerCertificate } from "./authority/server-certificate.ts";
+import type { BundleStore } from "./bundles/bundle-store.ts";
 import { type Controller } from "./controllers/controller.ts";
 import { mayFollow } from "./discovery/may-follow.ts";
 import { type GrpcService, makeAdsService } from "./discovery/serve-ads.ts";
@@ -32,6 +33,7 @@ export async function openDoors(base: Base, stores: Stores, loop: Loop): Promise
   const grpc = await serveGrpc({ socketPath: join(config.runDir, "control.sock"), ...server, services });
   const parts = {
     ...stores,
+    bundles: tellingOfUploads(stores.bundles, () => loop.controller.retryChecks()),
     authenticator: base.authenticator,
     reports: {
       instances: () => loop.instances.instances,
@@ -58,6 +60,18 @@ export async function openDoors(base: Base, stores: Stores, loop: Loop): Promise
       admin.close();
       grpc.close();
       await api.close();
+    },
+  };
+}
+
+/** A function may have been applied before its bundle came. */
+function tellingOfUploads(bundles: BundleStore, onUpload: () => void): BundleStore {
+  return {
+    ...bundles,
+    async put(digest, content) {
+      const outcome = await bundles.put(digest, content);
+      if (outcome === "created") onUpload();
+      return outcome;
     },
   };
 }

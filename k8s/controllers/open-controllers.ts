@@ -3,6 +3,8 @@ import type { Clock } from "#host/clock.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
 import type { Api } from "../api/api.ts";
+import { functionEvents, revisionEvents } from "../reconcile/function-events.ts";
+import type { EventDraft } from "../reconcile/workloads/workload-action.ts";
 import { openPodCollector } from "./collect-pods.ts";
 import { openEndpoints } from "./endpoints/open-endpoints.ts";
 import { makeEventRecorder } from "./events/event-recorder.ts";
@@ -48,6 +50,7 @@ export function openControllers(options: ControllersOptions): Controllers {
   });
   const record: ControllerTools["record"] = (component, event) => events.record(component, event);
   const tools: ControllerTools = { client, informers, clock, random, log, record, onFailure };
+  tellOfFunctions(informers, (event) => record("function-controller", event));
   const instances = openInstancePods(options.instances, tools);
   const parts = [
     instances,
@@ -71,4 +74,14 @@ export function openControllers(options: ControllersOptions): Controllers {
       events.close();
     },
   };
+}
+
+/** Events of Functions and Revisions, whose controller is elsewhere: their statuses tell what it did. */
+function tellOfFunctions(informers: Informers, record: (event: EventDraft) => void): void {
+  informers.functions.onChange(({ before, after }) => {
+    if (after !== undefined) for (const event of functionEvents(before, after)) record(event);
+  });
+  informers.revisions.onChange(({ before, after }) => {
+    if (after !== undefined) for (const event of revisionEvents(before, after)) record(event);
+  });
 }

@@ -17,7 +17,7 @@ export type Verify = (revision: {
 /** What a node found out about a revision. */
 export interface CheckOutcome {
   readonly status: ConditionDraft["status"];
-  readonly reason: "Loaded" | "LoadFailed" | "NodeUnavailable" | "SignatureInvalid";
+  readonly reason: "Loaded" | "LoadFailed" | "BundleMissing" | "NodeUnavailable" | "SignatureInvalid";
   readonly message: string;
 }
 

@@ -24,6 +24,7 @@ const namespaceFlag = ["-n, --namespace <name>", "namespace"] as const;
 /** Adds them all. */
 export function addFunctionCommands(make: CommandMaker, console: Console, setExitCode: SetExitCode): void {
   addDeploy(make, console);
+  addBundle(make, console);
   addList(make, console);
   addInvoke(make, console, setExitCode);
   addLogs(make, console);
@@ -40,6 +41,21 @@ function addDeploy(make: CommandMaker, console: Console): void {
     .action(async (place: string, { runDir, output, timeout }: Common & { readonly timeout: number }) => {
       const { deploy } = await import("./deploy/deploy.ts");
       await deploy(console, place, { runDir, format: output, timeoutMs: timeout * 1000 });
+    });
+}
+
+function addBundle(make: CommandMaker, console: Console): void {
+  const bundle = make("bundle", "bundles without a release: for functions that are applied as objects");
+  bundle
+    .command("push")
+    .copyInheritedSettings(bundle)
+    .description("bundle and upload a module, or the functions of a lambient.jsonc, and print the digests")
+    .argument("[place]", "module, folder with a lambient.jsonc, or that file", ".")
+    .addOption(runDirOption(console))
+    .addOption(outputOption())
+    .action(async (place: string, { runDir, output }: Common) => {
+      const { pushBundles } = await import("./bundle/push-bundles.ts");
+      await pushBundles(console, place, { runDir, format: output });
     });
 }
 

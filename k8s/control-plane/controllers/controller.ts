@@ -22,6 +22,7 @@ import { MeshTranslator } from "../../translate/mesh-translator.ts";
 import type { MeshResources } from "../../translate/translate-mesh.ts";
 import type { IdentityFacts } from "../authority/decide-identity.ts";
 import type { ReleaseKey } from "../authority/release-key.ts";
+import type { BundleStore } from "../bundles/bundle-store.ts";
 import type { Deliveries } from "../discovery/deliveries.ts";
 import type { ResourceSet } from "../discovery/resource-set.ts";
 import type { ControlPlaneMetrics } from "../metrics.ts";
@@ -40,6 +41,7 @@ export interface ControllerOptions {
   readonly deliveries: Deliveries;
   readonly releaseKey: ReleaseKey;
   readonly node: Pick<NodeLink, "request">;
+  readonly bundles: Pick<BundleStore, "find">;
   readonly instances: () => readonly InstanceObject[];
   readonly metrics: ControlPlaneMetrics;
   readonly clock: Clock;
@@ -57,8 +59,8 @@ export interface Controller {
   objects(): MeshObjects;
   /** Something outside the API changed: the instances, or whether the node answers. */
   changed(): void;
-  /** A node came that can make checks. */
-  nodeUp(): void;
+  /** A node came that can make checks, or a bundle that one may have waited for. */
+  retryChecks(): void;
   close(): void;
 }
 
@@ -117,7 +119,7 @@ export function openController(options: ControllerOptions): Controller {
     facts: () => identityFacts(objects()),
     objects,
     changed: () => changed(new Set()),
-    nodeUp() {
+    retryChecks() {
       runner.retryChecks();
       reconcile.request();
     },

@@ -26,6 +26,7 @@ function rig(taken: Promise<boolean>) {
         client: client as KubeClient,
         releaseKey: { publicKey: new Uint8Array(), publicPem: "", sign: unused },
         node: { request: unused },
+        bundles: { find: unused },
         deliveries: { whenTaken: () => taken },
         now: unused,
       },

@@ -6,6 +6,7 @@ import { errorText, meshErrorCode } from "#host/mesh-error.ts";
 import type { Action } from "../../reconcile/action.ts";
 import { type CheckOutcome, revisionStatus } from "../../reconcile/reconcile-revisions.ts";
 import type { ReleaseKey } from "../authority/release-key.ts";
+import type { BundleStore } from "../bundles/bundle-store.ts";
 import type { Deliveries } from "../discovery/deliveries.ts";
 import type { NodeLink } from "../node/node-link.ts";
 
@@ -15,6 +16,7 @@ export interface ActionTools {
   readonly releaseKey: ReleaseKey;
   readonly node: Pick<NodeLink, "request">;
   readonly deliveries: Pick<Deliveries, "whenTaken">;
+  readonly bundles: Pick<BundleStore, "find">;
   /** RFC 3339 */
   readonly now: () => string;
 }
@@ -72,9 +74,20 @@ async function perform(action: Action, tools: ActionTools): Promise<void> {
 async function check(action: Extract<Action, { kind: "check" }>, tools: ActionTools): Promise<void> {
   const { namespace, name } = action.revision;
   const revision = await tools.client.get(revisionResource, { namespace, name });
-  const outcome = await askNode(action, tools);
+  const outcome = findMissing(action, tools) ?? (await askNode(action, tools));
   for (const each of revisionStatus(revision, outcome, tools.now())) await perform(each, tools);
   if (outcome.status !== "True") throw new Error(outcome.message);
+}
+
+/** A bundle may come after what names it: the check is made again when one does. */
+function findMissing(
+  { revision }: Extract<Action, { kind: "check" }>,
+  { bundles }: ActionTools,
+): CheckOutcome | undefined {
+  const { bundle } = revision.spec;
+  if (bundles.find(bundle) !== undefined) return undefined;
+  const message = `Cannot load bundle ${bundle}: it was not uploaded; run "lambient bundle push <file>", or PUT it to /bundles/${bundle}`;
+  return { status: "False", reason: "BundleMissing", message };
 }
 
 /** What is not the revision's fault leaves its readiness unknown; it is asked again. */

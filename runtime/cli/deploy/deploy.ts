@@ -8,6 +8,7 @@ import { type MeshApi, openMeshApi } from "../api/mesh-api.ts";
 import { functionKind, kindFinder, namespaceKind, resourcePath } from "../api/resource-path.ts";
 import { bundleFunction, type FunctionBundle } from "../bundle/bundle-function.ts";
 import { openBundlerSandbox } from "../bundle/bundler-sandbox.ts";
+import { putBundle } from "../bundle/put-bundle.ts";
 import { type Console, type Paint, paint } from "../console.ts";
 import { formatTable, type OutputFormat, printResult } from "../output.ts";
 import { functionObject } from "./function-object.ts";
@@ -110,15 +111,6 @@ async function applyObjects(api: MeshApi, loaded: LoadedManifest): Promise<reado
 function rank({ kind }: WantedObject): number {
   if (kind === "Namespace") return 0;
   return kind === "CustomResourceDefinition" ? 1 : 2;
-}
-
-async function putBundle(api: MeshApi, digest: string, code: Uint8Array): Promise<void> {
-  await api.json({
-    method: "PUT",
-    path: `/bundles/${digest}`,
-    body: code,
-    contentType: "application/octet-stream",
-  });
 }
 
 async function applyFunctions(
