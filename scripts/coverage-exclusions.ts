@@ -72,7 +72,7 @@ export const exclusions: readonly Exclusion[] = [
       "ztunnel/zds-slots.ts",
     ],
   },
-  { test: "tests/netns/ztunnel-limits.test.ts", files: ["ztunnel/dns-upstream.ts"] },
+  { test: "tests/netns/ztunnel-limits.test.ts", files: ["runtime/host/dns/dns-upstream.ts"] },
   { test: "tests/netns/ztunnel-pair.test.ts", files: ["ztunnel/config-dump.ts"] },
   { test: "tests/e2e/recorded-control-plane.test.ts", files: ["ztunnel/control-plane-source.ts"] },
   {

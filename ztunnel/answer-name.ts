@@ -11,7 +11,7 @@ import {
 import { resolveName } from "#core/dns/resolve-name.ts";
 import { allowsName } from "#core/mesh/egress-rules.ts";
 import { errorText, meshErrorCode } from "#host/mesh-error.ts";
-import type { DnsUpstream } from "./dns-upstream.ts";
+import type { DnsUpstream } from "#host/dns/dns-upstream.ts";
 import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
 import type { OutsideNames } from "./outside-names.ts";
 import type { Parts } from "./parts.ts";

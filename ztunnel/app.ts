@@ -17,7 +17,7 @@ import { captureNamespace } from "./captures.ts";
 import type { Config } from "./config.ts";
 import { configDump } from "./config-dump.ts";
 import { ConnectionLedger } from "./connection-ledger.ts";
-import { makeDnsUpstream, readResolvers } from "./dns-upstream.ts";
+import { makeDnsUpstream, readResolvers } from "#host/dns/dns-upstream.ts";
 import { forgetIdentities } from "./forget-identities.ts";
 import type { RunningSource } from "./mesh-source.ts";
 import { makeMeshState, type MeshState } from "./mesh-state.ts";

@@ -6,7 +6,7 @@ import type { SnapshotChanges } from "#core/mesh/snapshot.ts";
 import type { Timer } from "#host/clock.ts";
 import { closeFd } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
-import type { DnsUpstream } from "./dns-upstream.ts";
+import type { DnsUpstream } from "#host/dns/dns-upstream.ts";
 import type { Parts } from "./parts.ts";
 import { makePodWorkload, type PodNames, type PodWorkload } from "./pod-workload.ts";
 import { type PodPlace, reachOfPod } from "./reach.ts";

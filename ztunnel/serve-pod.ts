@@ -10,7 +10,7 @@ import { listenTunnels, type TunnelListener } from "#host/tunnel/tunnel-listener
 import { chooseTunnel } from "./choose-tunnel.ts";
 import type { NameServer } from "./answer-name.ts";
 import { openCapturedNames, serveNameStreams } from "./dns-server.ts";
-import type { DnsUpstream } from "./dns-upstream.ts";
+import type { DnsUpstream } from "#host/dns/dns-upstream.ts";
 import { passInbound } from "./inbound-passthrough.ts";
 import { carryOutbound } from "./outbound.ts";
 import { makeOutsideNames } from "./outside-names.ts";

@@ -8,7 +8,7 @@ import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import { listenTunnels, type TunnelListener } from "#host/tunnel/tunnel-listener.ts";
 import { chooseTunnel } from "./choose-tunnel.ts";
 import { openDnsServer } from "./dns-server.ts";
-import type { DnsUpstream } from "./dns-upstream.ts";
+import type { DnsUpstream } from "#host/dns/dns-upstream.ts";
 import type { LocalWorkload } from "./local-workload.ts";
 import { carryOutbound } from "./outbound.ts";
 import { makeOutsideNames } from "./outside-names.ts";

@@ -5,7 +5,7 @@ import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { Assign } from "#core/proto/istio/zds_pb.js";
 import { closeFd } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
-import type { DnsUpstream } from "./dns-upstream.ts";
+import type { DnsUpstream } from "#host/dns/dns-upstream.ts";
 import { type LocalPlace, makeKnownWorkload, makeSlotWorkload, type SlotWorkload } from "./local-workload.ts";
 import type { Parts } from "./parts.ts";
 import { reachOfSlot } from "./reach.ts";

@@ -6,7 +6,7 @@ import { FakeClock } from "#host/fake/fake-clock.ts";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { warmUp } from "#host/linux/namespaces.ts";
 import { meshErrorCode } from "#host/mesh-error.ts";
-import { makeDnsUpstream } from "../../ztunnel/dns-upstream.ts";
+import { makeDnsUpstream } from "#host/dns/dns-upstream.ts";
 import { askByUdp, askByUdpAndLeave } from "../support/ask-name.ts";
 import { converseFrom } from "../support/conversation.ts";
 import { assignSlots, priceService, startSlotScene } from "../support/slot-scene.ts";

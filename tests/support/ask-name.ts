@@ -5,7 +5,7 @@ import type { Libc } from "#host/linux/libc.ts";
 import { type NetworkNamespace, withNamespace } from "#host/linux/namespaces.ts";
 import { startConnect } from "#host/linux/sockets.ts";
 import { connectStream } from "#host/tunnel/socket-stream.ts";
-import { frameMessage, MessageReader } from "../../ztunnel/dns-frames.ts";
+import { frameMessage, MessageReader } from "#host/dns/dns-frames.ts";
 
 /** Where a name is asked. */
 export interface AskOptions {
