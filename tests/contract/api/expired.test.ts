@@ -1,4 +1,4 @@
-/** History that is not kept any more, asked over HTTPS of the embedded API; a real one forgets when its store is compacted (real.test.ts). */
+/** History that is not kept any more, asked over HTTPS of the embedded API: a real one keeps the last minutes whatever its store forgets. */
 import { expect, test } from "bun:test";
 import { openScene, refusal } from "./scene.ts";
 

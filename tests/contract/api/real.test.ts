@@ -1,6 +1,5 @@
 /** The contract suites on a real Kubernetes API server: what they say of ours must be true of it. Needs its binary, which `scripts/peers.ts` builds. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   hasKubeBinary,
@@ -58,42 +57,4 @@ test.skipIf(!hasKubeBinary)(
     expect((await run.exited) === 0 ? "" : failed.join("\n").slice(-20_000)).toBe("");
   },
   5 * minutesMs,
-);
-
-test.skipIf(!hasKubeBinary)(
-  "a list whose history was compacted away is Expired, in the words of ours",
-  async () => {
-    if (real === undefined) throw new Error("the real API was not started");
-    const { url, token, caFile, etcdUrl } = real;
-    const tls = { ca: readFileSync(caFile, "utf8") };
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const ask = async (method: string, path: string, body?: object): Promise<Response> =>
-      fetch(`${url}${path}`, {
-        method,
-        tls,
-        headers,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    const maps = "/api/v1/namespaces/default/configmaps";
-    for (const name of ["page-1", "page-2"]) await ask("POST", maps, { metadata: { name } });
-    const page = (await (await ask("GET", `${maps}?limit=1`)).json()) as { metadata: Record<string, string> };
-    const newer = await ask("POST", maps, { metadata: { name: "page-3" } });
-    const { metadata } = (await newer.json()) as { metadata: Record<string, string> };
-    const compacted = await fetch(`${etcdUrl}/v3/kv/compaction`, {
-      method: "POST",
-      body: JSON.stringify({ revision: metadata["resourceVersion"], physical: true }),
-    });
-    expect(compacted.status).toBe(200);
-    const token2 = encodeURIComponent(page.metadata["continue"] ?? "");
-    const next = await ask("GET", `${maps}?limit=1&continue=${token2}`);
-    expect([next.status, await next.json()]).toMatchObject([
-      410,
-      {
-        reason: "Expired",
-        code: 410,
-        message: expect.stringContaining("The provided continue parameter is too old"),
-      },
-    ]);
-  },
-  minutesMs,
 );
