@@ -1,4 +1,5 @@
 /** The embedded Kubernetes API's outside: how it is opened, asked over HTTP and used in-process. Not the listener, which its program owns. */
+import type { KeyObject } from "node:crypto";
 import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { Draft, KubeObject } from "#host/kube/object.ts";
@@ -37,6 +38,15 @@ export interface ApiOptions {
   readonly subresources?: readonly SubresourceHandler[];
   /** Resources that only answer a `create`. Default none. */
   readonly reviews?: readonly ReviewHandler[];
+  /** Signs the tokens of service accounts; default a new one, whose tokens end with the process. */
+  readonly accountKey?: KeyObject;
+  /** Users whose tokens are not service accounts', for TokenReview. Default none. */
+  readonly authenticate?: (token: string) => Promise<User | undefined>;
+  /**
+   * PEM of what verifies this API's certificate. When given it is published in every namespace, and Pods get the
+   * token of their account, with it, as a volume.
+   */
+  readonly rootCertificate?: string;
   /** Default those of watch-hub. */
   readonly watchLimits?: WatchLimits;
   readonly clock: Clock;
@@ -49,6 +59,8 @@ export interface ApiOptions {
 export interface Api {
   /** Answers a request of an authenticated user; undefined for one who is not: 401 except for health. */
   handle(request: Request, user: User | undefined): Promise<Response>;
+  /** The user that a service account's token speaks for; undefined when it is none of ours or no longer good. */
+  authenticate(token: string): Promise<User | undefined>;
   /** The same objects without HTTP, as one who may do everything. */
   readonly client: KubeClient;
   /** Ends every watch and closes the file. */

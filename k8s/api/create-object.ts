@@ -62,6 +62,7 @@ export function createIn(tx: Transaction, context: WriteContext, request: Create
   });
   kind.rules.onRead?.(object);
   setOwners(context, request, { object, asked: managedFields });
+  addAccountVolume(tx, context, target, object);
   refuseIfAny(kind, object, kind.rules.onCreate?.(object, { tx, random: context.random }) ?? []);
   options.steps?.confirm?.({ target, object, old: undefined });
   if (tx.read(rowKeyOf(kind, object)) !== undefined) throw alreadyExists(kind, object.metadata.name);

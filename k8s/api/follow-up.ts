@@ -1,5 +1,6 @@
 /** Which jobs a committed change brings, and which are left from before a restart. The controllers that make this API more than a shelf. */
 import { isAlreadyExists } from "#host/kube/kube-error.ts";
+import { isRootConfigMap, publishRoot } from "./admission/publish-root.ts";
 import { aggregateRoles } from "./authorization/aggregate-roles.ts";
 import { rbacGroup } from "./authorization/role-index.ts";
 import { collectDependents, collectIfOrphaned, propagateDeletion } from "./collect-garbage.ts";
@@ -16,12 +17,14 @@ export function followUp(context: JobContext, queue: JobQueue, change: Change): 
     followUpDeletion(context, queue, change);
     return;
   }
+  if (isRootConfigMap(change)) queue.add(publishRoot(context, change.namespace));
   if (change.owners.length > 0) queue.add(collectIfOrphaned(context, change.uid));
   if (change.isDeleting) queue.add(propagateDeletion(context, change.uid));
   if (isNamespace(change)) {
     queue.add(
       change.isDeleting ? finalizeNamespace(context, change.name) : addDefaultAccount(context, change.name),
     );
+    if (!change.isDeleting) queue.add(publishRoot(context, change.name));
   } else if (change.isDeleting && isDefinition(change)) {
     queue.add(finalizeDefinition(context, change.name));
   }
@@ -32,6 +35,7 @@ function followUpDeletion(context: JobContext, queue: JobQueue, change: Change):
   for (const owner of change.owners) queue.add(propagateDeletion(context, owner));
   if (change.namespace !== "") queue.add(finalizeNamespace(context, change.namespace));
   if (isDefaultAccount(change)) queue.add(addDefaultAccount(context, change.namespace));
+  if (isRootConfigMap(change)) queue.add(publishRoot(context, change.namespace));
   const kind = context.registry.find(change.group, change.resource);
   if (kind !== undefined && context.registry.isTerminating(kind)) {
     queue.add(finalizeDefinition(context, `${change.resource}.${change.group}`));

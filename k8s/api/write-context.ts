@@ -9,6 +9,8 @@ export interface WriteContext {
   readonly nowMs: () => number;
   readonly random: () => number;
   readonly newUid: () => string;
+  /** What Pods verify this API by; absent: they get no token of their account. */
+  readonly rootCertificate?: string;
 }
 
 /** What a request is about. */

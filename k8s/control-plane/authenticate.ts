@@ -2,6 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { jwtVerify } from "jose";
+import type { User } from "../api/api.ts";
 
 /** Programs that have a token. */
 export type Program = "control-plane" | "ztunnel" | "node-runtime" | "node" | "waypoint" | "edge" | "admin";
@@ -68,4 +69,21 @@ async function verify(
     // Whatever is wrong with a token, its bearer learns only that it is not valid.
     return undefined;
   }
+}
+
+const ownGroups: Readonly<Partial<Record<Program, readonly string[]>>> = {
+  admin: ["system:masters"],
+  node: ["system:nodes"],
+};
+
+/** A program as a user of the API. */
+export function userOfProgram(program: Program): User {
+  const own = ownGroups[program] ?? [];
+  return { name: `${subjectPrefix}${program}`, groups: [...own, "system:authenticated"] };
+}
+
+/** The user that a program's token speaks for. */
+export async function userOfToken(authenticator: Authenticator, token: string): Promise<User | undefined> {
+  const program = await authenticator.programOf(`Bearer ${token}`);
+  return program === undefined ? undefined : userOfProgram(program);
 }

@@ -1,6 +1,6 @@
 /** Every request to the API's port and socket: who asks, and which part answers. */
-import type { User } from "../../api/api.ts";
-import type { Authenticator, Program } from "../authenticate.ts";
+import type { Api } from "../../api/api.ts";
+import { type Authenticator, type Program, userOfProgram } from "../authenticate.ts";
 import { serveBundle } from "../bundles/serve-bundles.ts";
 import type { BundleStore } from "../bundles/bundle-store.ts";
 import type { SpanStore } from "../spans/span-store.ts";
@@ -11,7 +11,7 @@ import { type NodeReports, serveReports } from "./serve-reports.ts";
 /** The parts behind the port. */
 export interface RequestParts {
   readonly authenticator: Authenticator;
-  readonly api: { handle(request: Request, user: User | undefined): Promise<Response> };
+  readonly api: Pick<Api, "handle" | "authenticate">;
   readonly bundles: BundleStore;
   readonly spans: SpanStore;
   readonly reports: NodeReports;
@@ -74,7 +74,13 @@ function route(parts: RequestParts, asked: Asked): Promise<Response> | Response 
       if (second !== "v1") break;
       return permit(program, isAdmin, () => serveReports(parts.reports, third, request));
   }
-  return parts.api.handle(request, program === undefined ? undefined : userOf(program));
+  return answerByApi(parts, asked);
+}
+
+async function answerByApi({ api }: RequestParts, { request, program }: Asked): Promise<Response> {
+  const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
+  const account = program === undefined && token !== undefined ? await api.authenticate(token) : undefined;
+  return api.handle(request, program === undefined ? account : userOfProgram(program));
 }
 
 function permit(
@@ -103,14 +109,4 @@ function isBundleReader(program: Program): boolean {
 
 function isSpanSource(program: Program): boolean {
   return spanSources.has(program);
-}
-
-const ownGroups: Readonly<Partial<Record<Program, readonly string[]>>> = {
-  admin: ["system:masters"],
-  node: ["system:nodes"],
-};
-
-function userOf(program: Program): User {
-  const own = ownGroups[program] ?? [];
-  return { name: `system:lambient:${program}`, groups: [...own, "system:authenticated"] };
 }
