@@ -163,9 +163,10 @@ function reallocate(
 }
 
 function setFamilies(spec: JsonObject): void {
-  spec["internalTrafficPolicy"] ??= "Cluster";
-  spec["ipFamilies"] ??= ["IPv4"];
-  spec["ipFamilyPolicy"] ??= "SingleStack";
+  // Whose endpoints nobody selects may have any address; the server says so though it has one family only.
+  const isOpen = spec["clusterIP"] === "None" && spec["selector"] === undefined;
+  spec["ipFamilies"] ??= isOpen ? ["IPv4", "IPv6"] : ["IPv4"];
+  spec["ipFamilyPolicy"] ??= isOpen ? "RequireDualStack" : "SingleStack";
 }
 
 function setAddress(spec: JsonObject, address: string): void {

@@ -110,7 +110,7 @@ describe("what is filled in", () => {
     [
       "a Service with affinity",
       "services",
-      { clusterIP: "None", ports: [{ port: 80 }], sessionAffinity: "ClientIP" },
+      { clusterIP: "None", selector: labels, ports: [{ port: 80 }], sessionAffinity: "ClientIP" },
       {
         type: "ClusterIP",
         clusterIP: "None",
@@ -119,6 +119,7 @@ describe("what is filled in", () => {
         ipFamilies: ["IPv4"],
         ipFamilyPolicy: "SingleStack",
         ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
+        selector: labels,
         sessionAffinity: "ClientIP",
         sessionAffinityConfig: { clientIP: { timeoutSeconds: 10_800 } },
       },
@@ -614,12 +615,12 @@ describe("field selectors", () => {
     await patch("Normal");
     const seen = [await watch.next(), await watch.next()].map((event) => [
       event?.["type"],
-      event?.["object"]?.["type"],
+      event?.["object"]?.["metadata"]?.["name"],
     ]);
     watch.close();
     expect(seen as unknown).toEqual([
-      ["ADDED", "Warning"],
-      ["DELETED", "Warning"],
+      ["ADDED", name],
+      ["DELETED", name],
     ]);
   });
 });
