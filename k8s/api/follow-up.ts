@@ -6,7 +6,7 @@ import { rbacGroup } from "./authorization/role-index.ts";
 import { collectDependents, collectIfOrphaned, propagateDeletion } from "./collect-garbage.ts";
 import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
-import { finalizeDefinition, finalizeNamespace, type JobContext } from "./finalize.ts";
+import { finalizeDefinition, finalizeNamespace, type JobContext, objectsPerStep } from "./finalize.ts";
 import type { Job, JobQueue } from "./job-queue.ts";
 import { type Change, parseRow } from "./object-store.ts";
 
@@ -45,11 +45,21 @@ function followUpDeletion(context: JobContext, queue: JobQueue, change: Change):
 /** Queues what a process that ended left undone. */
 export function followUpOnStart(context: JobContext, queue: JobQueue): void {
   for (const owner of context.store.missingOwners()) queue.add(collectDependents(context, owner));
+  for (const name of namespaceNames(context)) queue.add(addDefaultAccount(context, name));
   for (const row of context.store.maybeDeleting()) {
     if (parseRow(row).metadata.deletionTimestamp === undefined) continue;
     queue.add(propagateDeletion(context, row.uid));
     if (isNamespace(row)) queue.add(finalizeNamespace(context, row.name));
     else if (isDefinition(row)) queue.add(finalizeDefinition(context, row.name));
+  }
+}
+
+function* namespaceNames({ store }: JobContext): Generator<string, void> {
+  let name: string | undefined = "";
+  while (name !== undefined) {
+    const rows = store.page({ group: "", resource: "namespaces" }, { namespace: "", name }, objectsPerStep);
+    for (const row of rows) yield row.name;
+    name = rows.at(-1)?.name;
   }
 }
 
