@@ -34,7 +34,6 @@ describe.each(clients)("kubectl %s", (client, path) => {
     test.skip(`not on this machine; ${howToGetPeers}`, () => {});
     return;
   }
-  const env = (): Record<string, string> => ({ KUBECONFIG: scene.kubeconfig, HOME: scene.folder });
   const start = (args: readonly string[], stdin: Bun.SpawnOptions.Readable | "pipe" | Blob = "ignore") =>
     Bun.spawn([path, ...args], { env: env(), stdin, stdout: "pipe", stderr: "pipe" });
   const run = async (args: readonly string[], input?: string) => {
@@ -261,6 +260,10 @@ describe.each(clients)("kubectl %s", (client, path) => {
     await waitUntil("the node is let go", () => scene.server.open === 0);
   });
 });
+
+function env(): Record<string, string> {
+  return { KUBECONFIG: scene.kubeconfig, HOME: scene.folder };
+}
 
 function residentBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
