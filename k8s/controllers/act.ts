@@ -77,7 +77,8 @@ async function perform(
     }
     case "delete": {
       const grace = action.graceSeconds === undefined ? {} : { gracePeriodSeconds: action.graceSeconds };
-      await client.delete(action.type, action.key, { uid: action.uid, ...grace });
+      const policy = action.propagation === undefined ? {} : { propagationPolicy: action.propagation };
+      await client.delete(action.type, action.key, { uid: action.uid, ...grace, ...policy });
       await informers.noteDeletion(action.type, action.key);
       return action.key.name;
     }

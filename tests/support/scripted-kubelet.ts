@@ -96,8 +96,12 @@ const phases = {
 
 function statusOf(pod: PodObject, fate: PodFate, podIP: string): NonNullable<PodObject["status"]> {
   const phase = phases[fate];
-  const now = new Date().toISOString();
-  const ready = { type: "Ready", status: fate === "ready" ? "True" : "False", lastTransitionTime: now } as const;
+  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  const ready = {
+    type: "Ready",
+    status: fate === "ready" ? "True" : "False",
+    lastTransitionTime: now,
+  } as const;
   const before = pod.status?.conditions ?? [];
   const known = before.find(({ type }) => type === "Ready");
   const since = known?.status === ready.status ? (known.lastTransitionTime ?? now) : now;

@@ -14,7 +14,7 @@ export interface SeriesEntry {
 const countedMs = 3_000_000;
 /** Different messages of one reason within this time, beyond which they are gathered. */
 const gatherWindowMs = 600_000;
-const messagesMax = 10;
+const messagesMax = 9;
 /** Of one object by one component: at once, and then one more each five minutes. */
 const burst = 25;
 const refillMs = 300_000;

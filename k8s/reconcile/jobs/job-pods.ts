@@ -12,7 +12,7 @@ import {
   nothing,
   type WorkloadAction,
 } from "../workloads/workload-action.ts";
-import { type PodCounts, trackingFinalizer } from "./count-pods.ts";
+import { isHeld, letGo, type PodCounts, trackingFinalizer } from "./count-pods.ts";
 import type { JobEnd } from "./job-end.ts";
 import { freeIndexes, indexAnnotation, indexOf, isIndexed } from "./job-indexes.ts";
 
@@ -32,13 +32,12 @@ const backoff = { firstMs: 10_000, longestMs: 600_000 } as const;
 /** Decides. */
 export function changeJobPods(known: JobPods, end: JobEnd | undefined): Decision {
   const { job, active } = known;
-  if (end !== undefined || job.spec.suspend === true) {
-    return decision(active.slice(0, podsPerStep).map((pod) => remove(job, pod)));
-  }
+  if (end !== undefined) return decision(active.slice(0, podsPerStep).map((pod) => remove(job, pod)));
+  if (job.spec.suspend === true) return decision(withdraw(job, active));
   const wanted = wantedActive(known);
   if (active.length > wanted) {
     const beyond = [...active].sort(byLeastMissed).slice(0, active.length - wanted);
-    return decision(beyond.slice(0, podsPerStep).map((pod) => remove(job, pod)));
+    return decision(withdraw(job, beyond));
   }
   // Where ended Pods are to be seen before they are replaced, those that end hold their places.
   const held = job.spec.podReplacementPolicy === "Failed" ? known.terminating.length : 0;
@@ -124,6 +123,13 @@ function creation(job: JobObject, extras: Parameters<typeof podFromTemplate>[2])
       onFailure: { ...about, type: "Warning", reason: "FailedCreate", message: "Error creating: {error}" },
     },
   };
+}
+
+/** Pods that are taken back are no failures: they are let go before they end. */
+function withdraw(job: JobObject, pods: readonly PodObject[]): readonly WorkloadAction[] {
+  return pods
+    .slice(0, podsPerStep)
+    .flatMap((pod) => [...(isHeld(pod) ? [letGo(pod)] : []), remove(job, pod)]);
 }
 
 function remove(job: JobObject, pod: PodObject): WorkloadAction {

@@ -70,7 +70,9 @@ function expire(job: JobObject, owned: readonly PodObject[], nowMs: number): Dec
   const inMs = finishedAtMs(job) + seconds * 1000 - nowMs;
   if (inMs > 0) return decision(held, inMs);
   const { uid } = job.metadata;
-  return decision([...held, { kind: "delete", type: jobResource, key: keyOf(job), uid }]);
+  // A Job leaves its Pods behind unless it is told to take them along.
+  const propagation = "Foreground";
+  return decision([...held, { kind: "delete", type: jobResource, key: keyOf(job), uid, propagation }]);
 }
 
 function statusOf(

@@ -98,7 +98,7 @@ function make(members: Members, ordinal: number): WorkloadAction {
   const { set } = members;
   const name = `${set.metadata.name}-${ordinal}`;
   const about = { about: set } as const;
-  const what = `create Pod ${name} in StatefulSet ${set.metadata.name}`;
+  const what = `Create Pod ${name} in StatefulSet ${set.metadata.name}`;
   return {
     kind: "create",
     type: podResource,
@@ -117,7 +117,7 @@ function make(members: Members, ordinal: number): WorkloadAction {
 
 function remove({ set }: Members, pod: PodObject): WorkloadAction {
   const about = { about: set } as const;
-  const what = `delete Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`;
+  const what = `Delete Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`;
   return {
     kind: "delete",
     type: podResource,

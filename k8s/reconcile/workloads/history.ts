@@ -96,13 +96,18 @@ function makeRevision({ owner, ownerType, revisions }: Omit<HistoryOf, "inUse">,
     metadata: {
       name,
       ...(namespace === undefined ? {} : { namespace }),
-      labels: { ...template.metadata?.labels, [revisionHashLabel]: hashOf(owner, name) },
+      labels: { ...template.metadata?.labels, [hashLabelOf(ownerType)]: hashOf(owner, name) },
       ownerReferences: [controllerReference(ownerType, owner)],
     },
     data: { spec: { template: { ...template, $patch: "replace" } } },
     revision,
   };
   return { name, actions: [{ kind: "create", type: controllerRevisionResource, draft }] };
+}
+
+/** Kubernetes' two controllers never agreed on one. */
+function hashLabelOf({ kind }: ResourceType): string {
+  return kind === "DaemonSet" ? revisionHashLabel : "controller.kubernetes.io/hash";
 }
 
 /** The part of a revision's name that tells templates apart. */

@@ -32,7 +32,7 @@ export function podFromTemplate(
   const name =
     extras.name === undefined
       ? { generateName: (extras.namePrefix ?? `${metadata.name}-`).slice(0, prefixMax) }
-      : { name: extras.name };
+      : { name: extras.name, generateName: `${metadata.name}-` };
   const allAnnotations = { ...annotations, ...extras.annotations };
   return {
     metadata: {

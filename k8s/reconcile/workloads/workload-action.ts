@@ -31,6 +31,8 @@ export type WorkloadAction =
       readonly uid: string;
       /** Absent: as long as the object asks for. */
       readonly graceSeconds?: number;
+      /** Absent: as the kind has it. */
+      readonly propagation?: "Foreground";
       readonly saying?: Saying;
     }
   /** A merge patch. */
