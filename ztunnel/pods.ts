@@ -1,5 +1,5 @@
 /** The Pods that this ztunnel serves, by uid: taken, let go while their connections go on, and ended one by one. */
-import { readlinkSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import type { IpAddress } from "#core/address/ip.ts";
 import { formatSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { SnapshotChanges } from "#core/mesh/snapshot.ts";
@@ -182,6 +182,7 @@ class Table implements Pods {
   }
 }
 
+/** Not by its path, which is another one when the node has it mounted. */
 function namespaceOf({ namespaceFd }: EnrolledPod): string {
-  return readlinkSync(`/proc/self/fd/${namespaceFd}`);
+  return `net:[${fstatSync(namespaceFd).ino}]`;
 }

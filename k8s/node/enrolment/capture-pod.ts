@@ -31,6 +31,14 @@ import type { PodSandbox } from "./pod-sandbox.ts";
 export interface CaptureOptions extends HoldOptions {
   /** How long a Pod's processes may take to stand still. */
   readonly freezeTimeoutMs: number;
+  /** Makes Services' addresses work outside the mesh: a captured Pod's proxy must see them as they were asked for. */
+  readonly services?: CapturedServices;
+}
+
+/** What captured Pods do without, by the path of their control group; both idempotent. */
+export interface CapturedServices {
+  attach(cgroupPath: string): void;
+  detach(cgroupPath: string): void;
 }
 
 /** A Pod with how it is captured. */
@@ -58,6 +66,7 @@ export function beginCapture(options: CaptureOptions, target: CaptureTarget): nu
   const { sandbox, pod, link } = target;
   link.attach(sandbox.network, pod);
   if (stageOf(options, sandbox) === "capturing") {
+    options.services?.detach(sandbox.cgroup.path);
     bringTo(options.libc, sandbox.network.fd, "capturing", pod);
     return 0;
   }
@@ -126,9 +135,14 @@ function change(
   const beganMs = performance.now();
   whileFrozen(cgroupMounts, sandbox.cgroup.path, freezeTimeoutMs, () => {
     holdConnections(options, sandbox, step.way);
+    const { services } = options;
+    const { path } = sandbox.cgroup;
     try {
+      if (step.to === "capturing") services?.detach(path);
       changeRouting(libc, namespaceFd, planned);
+      if (step.to !== "capturing") services?.attach(path);
     } catch (error) {
+      if (step.to === "capturing") services?.attach(path);
       changeRouting(libc, namespaceFd, back);
       throw error;
     }

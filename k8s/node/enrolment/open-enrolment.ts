@@ -14,9 +14,10 @@ import { redirectionAnnotation } from "../../reconcile/enrolment/decide-enrolmen
 import { openEnrolmentMetrics, registerEnrolmentFacts } from "./enrolment-metrics.ts";
 import { enrolmentNews, type PodEventSink } from "./enrolment-news.ts";
 import { EnrolmentWishes } from "./enrolment-wishes.ts";
-import { openPinFolder, sweepPodLinks } from "./pod-link.ts";
+import { dropPodLink, openPinFolder, sweepPodLinks } from "./pod-link.ts";
 import { PodLife, type PodLifeOptions, type PodLifeState } from "./pod-life.ts";
 import type { PodEnrolment, PodSandbox } from "./pod-sandbox.ts";
+import type { CapturedServices } from "./capture-pod.ts";
 import { PodZds } from "./pod-zds.ts";
 import { type Redirection, Redirections } from "./redirections.ts";
 
@@ -30,6 +31,7 @@ export interface EnrolmentOptions {
   readonly registry: MetricsRegistry;
   readonly events: PodEventSink;
   readonly cgroupMounts: CgroupMounts;
+  readonly services: CapturedServices;
   readonly runDir: string;
   /** Name of this node's object. */
   readonly node: string;
@@ -71,7 +73,7 @@ export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
   const { libc, poller, clock, log, api, node, runDir, registry } = options;
   const pinFolder = join(runDir, "pods");
   openPinFolder(libc, pinFolder);
-  sweepPodLinks(libc, pinFolder);
+  const captured = sweepPodLinks(libc, pinFolder);
   const redirections = new Redirections({ api, clock, log });
   const wishes: EnrolmentWishes = new EnrolmentWishes({
     api,
@@ -91,7 +93,9 @@ export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
       for (const delayMs of lookAfterLossMs) clock.after(delayMs, () => enrolment.look(undefined));
     },
   });
-  const capture = { libc, cgroupMounts: options.cgroupMounts, freezeTimeoutMs, flowRulesMax };
+  for (const uid of captured) zds.keep(uid);
+  const { services } = options;
+  const capture = { libc, cgroupMounts: options.cgroupMounts, freezeTimeoutMs, flowRulesMax, services };
   const metrics = openEnrolmentMetrics(registry);
   const news = enrolmentNews({ metrics, log, events: options.events, find: (uid) => wishes.find(uid) });
   const life = { capture, pinFolder, zds, redirections, news, clock, log, leaveDelayMs };
@@ -182,7 +186,12 @@ class Enrolment {
 
   async forget(uid: string): Promise<void> {
     const entry = this.#pods.get(uid);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      // It may have been captured by a program before this one, and have gone while there was none.
+      const { zds, capture, pinFolder } = this.#parts.life;
+      zds.remove(uid);
+      return dropPodLink(capture.libc, pinFolder, uid);
+    }
     this.#pods.delete(uid);
     entry.watch[Symbol.dispose]();
     entry.life.end();

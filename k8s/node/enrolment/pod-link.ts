@@ -42,14 +42,26 @@ export function openPodLink(libc: Libc, folder: string, uid: string): PodLink {
   return new Link(libc, join(folder, `${uid}-link`), join(folder, `${uid}-map`));
 }
 
-/** Removes the names of what captures nothing any more, because the namespace is gone or nothing was attached. */
-export function sweepPodLinks(libc: Libc, folder: string): void {
+/**
+ * Removes the names of what captures nothing any more, because the namespace is gone or nothing was attached.
+ * @returns the Pods that are captured
+ */
+export function sweepPodLinks(libc: Libc, folder: string): string[] {
   const uids = new Set(readdirSync(folder).flatMap((name) => /^(.*)-(?:link|map)$/.exec(name)?.[1] ?? []));
-  for (const uid of uids) {
+  return [...uids].filter((uid) => {
     const link = openPodLink(libc, folder, uid);
-    if (!link.isAttachedAnywhere()) link.detach();
+    const isAttached = link.isAttachedAnywhere();
+    if (!isAttached) link.detach();
     link.close();
-  }
+    return isAttached;
+  });
+}
+
+/** Removes what a program before this one left of a Pod. */
+export function dropPodLink(libc: Libc, folder: string, uid: string): void {
+  const link = openPodLink(libc, folder, uid);
+  link.detach();
+  link.close();
 }
 
 class Link implements PodLink {

@@ -104,6 +104,16 @@ test("one that leaves is drained once, and is not told to the next ztunnel", asy
   expect(ztunnel.said()).toEqual(["snapshotSent", "add", "del"]);
 });
 
+test("what a program before this one had served is kept, and is gone when it is said to be", () => {
+  const { zds } = open();
+  zds.keep("old-uid");
+  const ztunnel = connect(zds);
+  ztunnel.answer();
+  ztunnel.answer();
+  zds.remove("old-uid");
+  expect(ztunnel.said()).toEqual(["keep", "snapshotSent", "del"]);
+});
+
 test("what changed while it was being told is told again, and only that answer counts", async () => {
   const { zds } = open();
   const ztunnel = connect(zds);

@@ -28,7 +28,8 @@ export interface PodZdsOptions extends ZdsHubOptions {
 }
 
 interface Told extends DesiredPod {
-  readonly record: PodRecord;
+  /** Absent for one that is kept. */
+  readonly record: PodRecord | undefined;
 }
 
 /** See the file's opening. */
@@ -46,6 +47,7 @@ export class PodZds {
       next: (known) =>
         nextPodRequest(this.#pods, {
           added: known.acknowledged("add"),
+          kept: known.acknowledged("keep"),
           refused: known.refused,
           isSnapshotSent: known.isSnapshotSent,
           isLatest: known.isLatest,
@@ -69,13 +71,18 @@ export class PodZds {
     return this.#hub.holds("add", uid);
   }
 
+  /** A Pod that was served before this program began stays served until it is added, let go or removed. Called before the first ztunnel comes. */
+  keep(uid: string): void {
+    this.#pods.set(uid, { uid, state: "kept", record: undefined });
+  }
+
   /**
    * Makes a Pod known, or known otherwise, and waits until ztunnel serves it so; it stays known when that fails.
    * @throws MeshError `unavailable` when ztunnel refuses; `timeout` when none has taken it by the deadline; `canceled` when the Pod goes away
    */
   async add(record: PodRecord): Promise<void> {
     const { uid } = record;
-    this.#pods.set(uid, { uid, isLeaving: false, record });
+    this.#pods.set(uid, { uid, state: "served", record });
     const served = this.#hub.wait("add", uid, this.#options.deadlineMs);
     this.#hub.repeat(uid);
     await served;
@@ -90,7 +97,7 @@ export class PodZds {
   letGo(uid: string): void {
     const known = this.#pods.get(uid);
     if (known === undefined) return;
-    this.#pods.set(uid, { ...known, isLeaving: true });
+    this.#pods.set(uid, { ...known, state: "leaving" });
     this.#hub.giveUp(uid);
     this.#hub.advance();
   }
@@ -110,12 +117,13 @@ export class PodZds {
   #encode(request: NextPodRequest): ZdsPacket {
     if (request.kind === "snapshot-sent") return zdsPacket({ case: "snapshotSent", value: {} });
     const { uid } = request;
-    const told = this.#pods.get(uid);
-    if (request.kind === "del" || told === undefined) {
+    if (request.kind === "keep") return zdsPacket({ case: "keep", value: { uid } });
+    const record = this.#pods.get(uid)?.record;
+    if (request.kind === "del" || record === undefined) {
       return zdsPacket({ case: "del", value: { uid, drain: request.kind === "del" && request.drain } });
     }
     const { name, namespace, serviceAccount, address, nameserver, capturesInbound, capturesDns, fds } =
-      told.record;
+      record;
     const lambientPod = {
       address: ipBytes(address),
       nameserver: ipBytes(nameserver),

@@ -8,14 +8,17 @@ import {
 
 const fresh: AcknowledgedPods = {
   added: new Set(),
+  kept: new Set(),
   refused: new Set(),
   isSnapshotSent: false,
   isLatest: true,
 };
 const synced: AcknowledgedPods = { ...fresh, isSnapshotSent: true };
-const a: DesiredPod = { uid: "a", isLeaving: false };
-const leavingA: DesiredPod = { uid: "a", isLeaving: true };
-const b: DesiredPod = { uid: "b", isLeaving: false };
+const a: DesiredPod = { uid: "a", state: "served" };
+const leavingA: DesiredPod = { uid: "a", state: "leaving" };
+const b: DesiredPod = { uid: "b", state: "served" };
+
+const keptA: DesiredPod = { uid: "a", state: "kept" };
 
 const rows: readonly [string, readonly DesiredPod[], AcknowledgedPods, NextPodRequest | undefined][] = [
   ["an empty node ends its snapshot", [], fresh, { kind: "snapshot-sent" }],
@@ -36,6 +39,16 @@ const rows: readonly [string, readonly DesiredPod[], AcknowledgedPods, NextPodRe
     { kind: "del", uid: "a", drain: true },
   ],
   ["and is not told to a ztunnel that comes later", [leavingA], synced, undefined],
+  ["what a node that starts does not hold yet is kept", [keptA], fresh, { kind: "keep", uid: "a" }],
+  ["once", [keptA], { ...fresh, kept: new Set(["a"]) }, { kind: "snapshot-sent" }],
+  ["and before the snapshot ends only", [keptA], synced, undefined],
+  ["a kept Pod that is held is added", [a], { ...synced, kept: new Set(["a"]) }, { kind: "add", uid: "a" }],
+  [
+    "one that is gone is deleted",
+    [],
+    { ...synced, kept: new Set(["a"]) },
+    { kind: "del", uid: "a", drain: false },
+  ],
   ["an older ztunnel is given none", [a], { ...synced, isLatest: false }, undefined],
   [
     "but hears of those that are gone",
