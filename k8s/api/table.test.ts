@@ -142,7 +142,7 @@ test("columns of definitions are read by their paths", async () => {
   const value = { status: { url: "http://web.default", latestReadyRevision: "v1", conditions } };
   await api.client.patchStatus(functionResource, { namespace, name: "web" }, { kind: "merge", value });
   const [row] = (await tableAt("/apis/lambient.dev/v1alpha1/functions")).rows;
-  expect(row?.cells.slice(0, 4)).toEqual(["web", "http://web.default", "v1", "True"]);
+  expect(row?.cells.slice(0, 5)).toEqual(["web", "http://web.default", "True", null, "v1"]);
 });
 
 test("a watch comes as Tables of one row", async () => {

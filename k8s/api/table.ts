@@ -43,10 +43,15 @@ export function tableOf(
       ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
       ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
     },
-    columnDefinitions: [...(named ? [] : [nameColumn]), ...columns.map(definitionOf)],
+    columnDefinitions: [
+      ...(named ? [] : [nameColumn]),
+      ...columns.map((column) => definitionOf(column, target.kind.isCustom)),
+    ],
     rows: page.texts.map((text) => {
       const object = parseRow({ text });
-      const cells = columns.map((column) => cellOf(column, object, options.nowMs));
+      const cells = columns.map((column) =>
+        cellOf(column, object, { nowMs: options.nowMs, isCustom: target.kind.isCustom }),
+      );
       const all = named ? cells : [object.metadata.name, ...cells];
       const conditions = rowConditions?.(object) ?? [];
       return {
@@ -63,29 +68,48 @@ function columnsOf(target: Target): readonly PrinterColumn[] {
   return columns.length > 0 ? columns : [ageColumn];
 }
 
-function definitionOf(column: PrinterColumn): unknown {
+function definitionOf(column: PrinterColumn, isCustom: boolean): unknown {
   const { name, type, format = "", description = "", priority = 0, cell } = column;
-  // Ages are sent as text: the client cannot know our clock.
-  const isAge = type === "date" && cell === undefined;
+  // Ages are sent as text: the client cannot know our clock. Columns of defined kinds keep the type they declare.
+  const isAge = type === "date" && cell === undefined && !isCustom;
   return { name, type: isAge ? "string" : type, format, description, priority };
 }
 
-function cellOf(column: PrinterColumn, object: WorkingObject, nowMs: number): unknown {
+function cellOf(
+  column: PrinterColumn,
+  object: WorkingObject,
+  { nowMs, isCustom }: { readonly nowMs: number; readonly isCustom: boolean },
+): unknown {
   if (column.cell !== undefined) return column.cell(object, nowMs);
   const path = parseJsonPath(column.jsonPath);
-  const values = path.ok ? findByPath(object, path.value) : [];
-  const [first] = values;
-  if (first === undefined || first === null) return column.type === "string" ? "" : null;
-  if (column.type === "date") {
-    const atMs = Date.parse(typeof first === "string" ? first : "");
-    return Number.isNaN(atMs) ? "<unknown>" : humanDuration((nowMs - atMs) / 1000);
+  // Of several values the first is shown, as it is there.
+  const [value] = path.ok ? findByPath(object, path.value) : [];
+  if (value === undefined || value === null) return column.type === "string" && !isCustom ? "" : null;
+  return valueCell(column.type, value, nowMs);
+}
+
+function valueCell(type: string, value: unknown, nowMs: number): unknown {
+  switch (type) {
+    case "string":
+      return textOf(value);
+    case "date":
+      return ageText(value, nowMs);
+    case "integer":
+      return typeof value === "number" ? Math.trunc(value) : null;
+    case "boolean":
+      return typeof value === "boolean" ? value : null;
+    default:
+      return typeof value === "number" ? value : null;
   }
-  if (column.type !== "string") return first;
-  return values.map(textOf).join(",");
+}
+
+function ageText(value: unknown, nowMs: number): string {
+  if (value === "") return "<unknown>";
+  const atMs = Date.parse(typeof value === "string" ? value : "");
+  return Number.isNaN(atMs) ? "<invalid>" : humanDuration((nowMs - atMs) / 1000);
 }
 
 function textOf(value: unknown): string {
-  if (Array.isArray(value)) return value.map(textOf).join(",");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

@@ -21,7 +21,13 @@ export const templateFields: Readonly<Record<string, Schema>> = {
   env: described("Variables in env.", mapOf(text, { default: {} })),
   secrets: described(
     "Keys of Secrets in env.",
-    mapOf(object({ secret: variable, key: variable }, ["secret", "key"]), { default: {} }),
+    mapOf(
+      object({ secret: described("Name of the Secret.", variable), key: described("Key in it.", variable) }, [
+        "secret",
+        "key",
+      ]),
+      { default: {} },
+    ),
   ),
   bindings: described(
     "Other functions in env.",
@@ -52,7 +58,7 @@ export const templateFields: Readonly<Record<string, Schema>> = {
       }),
     },
     [],
-    { default: {} },
+    { default: {}, description: "How many instances there are." },
   ),
   limits: object(
     {
@@ -63,7 +69,7 @@ export const templateFields: Readonly<Record<string, Schema>> = {
       }),
     },
     [],
-    { default: {} },
+    { default: {}, description: "What an instance may use." },
   ),
   // Structural schemas know no "string or list". Without a type, `not maxItems 0` holds for lists that are not empty only.
   egress: {
@@ -83,6 +89,12 @@ export const revisionDefinition: Draft<DefinitionObject> = definitionOf({
   columns: [
     { name: "Function", type: "string", jsonPath: ".spec.function" },
     readyColumn,
+    {
+      ...readyColumn,
+      name: "Reason",
+      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+      priority: 1,
+    },
     { name: "Bundle", type: "string", jsonPath: ".spec.bundle", priority: 1 },
     ageColumn,
   ],
@@ -91,20 +103,32 @@ export const revisionDefinition: Draft<DefinitionObject> = definitionOf({
       spec: object(
         {
           ...templateFields,
-          function: label,
-          serviceAccountName: { ...text, minLength: 1 },
-          group: label,
-          signature: text,
+          function: described("The function it is a revision of.", label),
+          serviceAccountName: described("The account, and so the identity, it runs as.", {
+            ...text,
+            minLength: 1,
+          }),
+          group: described("Name of the waypoint it stands behind.", label),
+          signature: described("The control plane's signature of all this.", text),
         },
         ["bundle", "function", "serviceAccountName", "group", "signature"],
         {
+          description: "What runs; it never changes.",
           "x-kubernetes-validations": [
             { rule: "self == oldSelf", message: "a revision never changes; make another one" },
           ],
         },
       ),
-      status: object({ observedGeneration: { type: "integer", format: "int64" }, conditions }),
+      status: object(
+        {
+          observedGeneration: { type: "integer", format: "int64" },
+          conditions: described("Ready: whether it was loaded once, and can serve.", conditions),
+        },
+        [],
+        { description: "What became of it." },
+      ),
     },
     ["spec"],
+    { description: "A Revision is one version of a Function, made by the system." },
   ),
 });

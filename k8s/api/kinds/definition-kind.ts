@@ -1,7 +1,7 @@
 /** CustomResourceDefinitions: the kind itself, and the kinds that its objects make. */
 import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
 import { compareVersions } from "../discovery/version-order.ts";
-import { createdAt } from "./columns.ts";
+import { definitionColumns } from "./definition-columns.ts";
 import { selectableFields } from "./selectable-fields.ts";
 import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
@@ -41,7 +41,7 @@ export function definitionKind(
     shortNames: ["crd", "crds"],
     categories: ["api-extensions"],
     namespaced: false,
-    versions: [{ name: "v1", columns: [createdAt], definition: definitionName }],
+    versions: [{ name: "v1", columns: definitionColumns, definition: definitionName }],
     storageVersion: "v1",
     isCustom: false,
     nameForm: "subdomain",
