@@ -107,7 +107,22 @@ export function kindOfDefinition(definition: WorkingObject): KindDefinition {
     needsVersion: true,
     unknownFields: unknownFieldsOf(definition),
     ...fieldsOf(versions),
+    ...scaleOf(objectOr(storage)),
     rules: {},
+  };
+}
+
+/** Where the stored version says how many it wants and has. */
+function scaleOf(version: JsonObject): Pick<KindDefinition, "scale"> {
+  const { scale } = objectOr(version["subresources"]);
+  if (!isJsonObject(scale)) return {};
+  const labelSelector = textOr(scale["labelSelectorPath"]);
+  return {
+    scale: {
+      specReplicas: textOr(scale["specReplicasPath"]),
+      statusReplicas: textOr(scale["statusReplicasPath"]),
+      ...(labelSelector === "" ? {} : { labelSelector }),
+    },
   };
 }
 

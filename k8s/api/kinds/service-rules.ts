@@ -155,7 +155,7 @@ function reallocate(
   }
   const wanted = textOr(spec["clusterIP"]) || (textsOf(spec["clusterIPs"])[0] ?? "");
   if (wanted !== "" && wanted !== before) {
-    return [invalidValue("spec.clusterIPs[0]", wanted, "may not change once set")];
+    return [invalidValue("spec.clusterIPs[0]", [wanted], "may not change once set")];
   }
   setFamilies(spec);
   setAddress(spec, before);
