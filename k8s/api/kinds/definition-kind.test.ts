@@ -47,8 +47,11 @@ test("fields of any version can be selected by", () => {
   expect(kindWith({}).fields).toBeUndefined();
 });
 
+function version(name: string, served: boolean): object {
+  return { name, served, storage: false, schema: {} };
+}
+
 test("versions that are not served are not there, and the others come in order", () => {
-  const version = (name: string, served: boolean): object => ({ name, served, storage: false, schema: {} });
   const kind = kindWith({}, [version("v1beta1", true), version("v2", true), version("v3", false)]);
   expect(kind.versions.map(({ name }) => name)).toEqual(["v2", "v1", "v1beta1"]);
   expect(kind.storageVersion).toBe("v1");
