@@ -47,12 +47,16 @@ test("fields of any version can be selected by", () => {
   expect(kindWith({}).fields).toBeUndefined();
 });
 
-function version(name: string, served: boolean): object {
+function otherVersion(name: string, served: boolean): object {
   return { name, served, storage: false, schema: {} };
 }
 
 test("versions that are not served are not there, and the others come in order", () => {
-  const kind = kindWith({}, [version("v1beta1", true), version("v2", true), version("v3", false)]);
+  const kind = kindWith({}, [
+    otherVersion("v1beta1", true),
+    otherVersion("v2", true),
+    otherVersion("v3", false),
+  ]);
   expect(kind.versions.map(({ name }) => name)).toEqual(["v2", "v1", "v1beta1"]);
   expect(kind.storageVersion).toBe("v1");
 });
