@@ -3,6 +3,7 @@ import { apiVersionOf } from "#host/kube/object.ts";
 import type { Managers } from "./apply/managers.ts";
 import { keepTimes, recordUpdate, setManagers } from "./apply/record-writer.ts";
 import { isJsonObject, jsonEqual, type JsonObject, objectOr } from "./json.ts";
+import { fixedFaults } from "./fixed-fields.ts";
 import { findVersion, type KindDefinition } from "./kind.ts";
 import { deletionFaults, keepSystemFields, lateFinalizerFaults, metadataFaults } from "./metadata.ts";
 import type { Transaction } from "./object-store.ts";
@@ -50,7 +51,8 @@ export function updateIn(tx: Transaction, context: WriteContext, request: Update
   const warnings = check(request, { next, old, sent: objectOr(incoming.metadata) });
   kind.rules.onRead?.(next);
   setOwners(context, request, { old, next, asked: managedFields });
-  refuseIfAny(request, kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? []);
+  const faults = kind.rules.onUpdate?.(next, old, { tx, random: context.random }) ?? [];
+  refuseIfAny(request, [...faults, ...(isStatus ? [] : fixedFaults(kind, next, old))]);
   options.steps?.confirm?.({ target, object: next, old });
   next.apiVersion = apiVersionOf({ group: kind.group, version: kind.storageVersion });
   countGeneration(kind, next, old);

@@ -5,7 +5,7 @@ import { definitionColumns } from "./definition-columns.ts";
 import { selectableFields } from "./selectable-fields.ts";
 import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
-import { forbiddenField, invalidValue } from "../refusal.ts";
+import { invalidValue } from "../refusal.ts";
 import { structuralSchema } from "../structural-schema.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { timestamp } from "../write-context.ts";
@@ -66,7 +66,7 @@ export function definitionKind(
         const oldSpec = objectOr(old["spec"]);
         const faults = ["group", "scope"]
           .filter((field) => spec[field] !== oldSpec[field])
-          .map((field) => forbiddenField(`spec.${field}`, "field is immutable"));
+          .map((field) => invalidValue(`spec.${field}`, spec[field], "field is immutable"));
         return jsonEqual(spec, oldSpec) ? [] : [...faults, ...definitionFaults(definition)];
       },
       warnings: unevaluatedRules,

@@ -25,6 +25,10 @@ export const podRules: KindRules = {
     spec["preemptionPolicy"] ??= "PreemptLowerPriority";
     return [];
   },
+  onUpdate(pod) {
+    if (pod.metadata.annotations?.[instanceAnnotation] === undefined) setTolerations(specOf(pod));
+    return [];
+  },
   graceSeconds: graceSecondsOf,
   returnsDeleted: true,
 };

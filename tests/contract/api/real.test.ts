@@ -11,6 +11,7 @@ import {
 const suites = [
   "apply",
   "definitions",
+  "fixed",
   "kinds",
   "lists",
   "objects",
