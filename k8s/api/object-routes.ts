@@ -10,12 +10,12 @@ import { deleteOptions } from "./delete-query.ts";
 import { parseRow } from "./object-store.ts";
 import { patchObject } from "./patch-object.ts";
 import { listQuery, selectors, watchQuery } from "./query-options.ts";
-import { getText, type ListPage, listPage, listText } from "./read-objects.ts";
+import { getText, listPage, listText } from "./read-objects.ts";
 import { badRequest, expired, methodNotAllowed, noSuchPath, success, tooNew } from "./refusal.ts";
+import { viewLine, viewObject, viewOf, viewPage } from "./representation.ts";
 import { readBody, readObject, readPatch } from "./request-body.ts";
 import type { ResourceRequest } from "./request-path.ts";
 import { answerScale } from "./scale-routes.ts";
-import { asksForTable, type RowObject, tableOf } from "./table.ts";
 import { updateObject } from "./update-object.ts";
 import { formatWatchLine, type WatchLine, watchObjects } from "./watch-objects.ts";
 import { streamLines } from "./watch-response.ts";
@@ -69,28 +69,8 @@ function checkSubresource({ parsed, target }: ObjectRequest): void {
 }
 
 function answerGet(context: ApiContext, asked: ObjectRequest): Response {
-  const text = getText(context.store, asked.target, asked.parsed.name);
-  if (!wantsTable(asked)) return textResponse(text);
-  return tableResponse(context, asked, { version: parseVersion(text), texts: [text] });
-}
-
-function parseVersion(text: string): number {
-  return Number(parseRow({ text }).metadata.resourceVersion);
-}
-
-function wantsTable({ request }: ObjectRequest): boolean {
-  return asksForTable(request.headers.get("accept") ?? "");
-}
-
-function tableResponse(context: ApiContext, asked: ObjectRequest, page: ListPage): Response {
-  return Response.json(
-    tableOf(asked.target, page, { nowMs: context.nowMs(), rowObject: rowObjectOf(asked) }),
-  );
-}
-
-function rowObjectOf({ url }: ObjectRequest): RowObject {
-  const wanted = url.searchParams.get("includeObject");
-  return wanted === "None" || wanted === "Object" ? wanted : "Metadata";
+  const view = viewOf(context.nowMs, asked);
+  return textResponse(viewObject(view, getText(context.store, asked.target, asked.parsed.name)));
 }
 
 function answerList(context: ApiContext, asked: ObjectRequest): Response {
@@ -101,29 +81,20 @@ function answerList(context: ApiContext, asked: ObjectRequest): Response {
   // Only the present is kept: what was before is as gone as after a compaction.
   if (query.exactly && query.notOlderThan < store.version) throw expired(query.notOlderThan, store.version);
   const page = listPage(store, target, query, hub.floor);
-  return wantsTable(asked) ? tableResponse(context, asked, page) : textResponse(listText(target, page));
+  return textResponse(viewPage(viewOf(context.nowMs, asked), page));
 }
 
 function answerWatch(context: ApiContext, asked: ObjectRequest): Response {
   const { request, url, target, parsed } = asked;
+  const view = viewOf(context.nowMs, asked);
   const query = watchQuery(url.searchParams);
   const named = parsed.name === "" ? [] : selectors({ fieldSelector: `metadata.name=${parsed.name}` }).fields;
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, request.signal]);
   const batches = watchObjects(context, target, { ...query, fields: [...query.fields, ...named] }, signal);
-  const format = wantsTable(asked)
-    ? (line: WatchLine): string => formatWatchLine(inTable(context, asked, line))
-    : formatWatchLine;
+  const format = (line: WatchLine): string => formatWatchLine(viewLine(view, line));
   const body = streamLines(batches, (lines) => lines.map(format).join(""), ended);
   return new Response(body, { headers: { "content-type": "application/json" } });
-}
-
-/** A watch's line whose object is a Table of one row; errors stay what they are. */
-function inTable(context: ApiContext, asked: ObjectRequest, line: WatchLine): WatchLine {
-  if (line.type === "ERROR") return line;
-  const page = { version: parseVersion(line.text), texts: [line.text] };
-  const options = { nowMs: context.nowMs(), rowObject: rowObjectOf(asked) };
-  return { type: line.type, text: JSON.stringify(tableOf(asked.target, page, options)) };
 }
 
 async function answerCreate(context: ApiContext, asked: ObjectRequest): Promise<Response> {

@@ -74,16 +74,21 @@ export function listPage(store: ObjectStore, target: Target, query: ListQuery, f
   }
 }
 
-/** A list as JSON. */
-export function listText(target: Target, page: ListPage): string {
+/** A list as JSON. @param kind What it says it is; by default a list of the target's kind in its version. */
+export function listText(
+  target: Target,
+  page: ListPage,
+  kind: string = target.kind.listKind,
+  apiVersion: string = apiVersionOf({ group: target.kind.group, version: target.version }),
+): string {
   const metadata = {
     resourceVersion: String(page.version),
     ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
     ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
   };
   const head = JSON.stringify({
-    kind: target.kind.listKind,
-    apiVersion: apiVersionOf({ group: target.kind.group, version: target.version }),
+    kind,
+    apiVersion,
     metadata,
   });
   return `${head.slice(0, -1)},"items":[${page.texts.join(",")}]}`;

@@ -185,8 +185,10 @@ export function methodNotAllowed(subject: Subject): KubeError {
 }
 
 /** 406 for an answer the client cannot read. */
-export function notAcceptable(): KubeError {
-  return failure(406, "NotAcceptable", "only the following media types are accepted: application/json", {});
+export function notAcceptable(
+  message = "only the following media types are accepted: application/json",
+): KubeError {
+  return failure(406, "NotAcceptable", message, {});
 }
 
 /** 410 for history that is no longer kept. */

@@ -8,7 +8,7 @@ import { lambientDefinitions } from "../model/definitions.ts";
 import { humanDuration } from "./human-duration.ts";
 import { findByPath, parseJsonPath } from "./json-path.ts";
 import { openApi } from "./open-api.ts";
-import { asksForTable } from "./table.ts";
+import { representationOf } from "./representation.ts";
 
 const document = {
   a: { b: 1, "c.d": 2 },
@@ -58,13 +58,23 @@ test.each([
   expect(humanDuration(seconds)).toBe(want);
 });
 
+const asTable = "application/json;as=Table;v=v1;g=meta.k8s.io";
+const asMetadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
 test.each([
-  ["application/json;as=Table;v=v1;g=meta.k8s.io,application/json", true],
-  ["application/json; as=Table; v=v1; g=meta.k8s.io", true],
-  ["application/json;as=Table;v=v1beta1;g=meta.k8s.io", false],
-  ["application/json", false],
-])("asksForTable(%p) is %p", (accept, want) => {
-  expect(asksForTable(accept)).toBe(want);
+  ["", "object"],
+  ["application/json", "object"],
+  ["application/json, */*", "object"],
+  [`${asTable},application/json`, "table"],
+  [`application/json,${asTable}`, "object"],
+  ["application/json;as=Table;v=v9;g=meta.k8s.io,application/json", "object"],
+  ["application/json;as=Table;v=v9;g=meta.k8s.io", undefined],
+  ["application/json;as=toString;v=v1;g=meta.k8s.io", undefined],
+  ["application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", undefined],
+  [`application/vnd.kubernetes.protobuf,${asMetadata}`, "metadata"],
+  ["application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", "metadata-list"],
+] as const)("representationOf(%p) is %p", (header, want) => {
+  expect(representationOf(header)).toBe(want);
 });
 
 const api = openApi({
@@ -155,5 +165,37 @@ test("a watch comes as Tables of one row", async () => {
     type: "ADDED",
     object: { kind: "Table", rows: [{ cells: ["watched", 0, expect.stringMatching(/^\d+s$/)] }] },
   });
+  await reader?.cancel();
+});
+
+async function jsonAs(as: string, path: string): Promise<{ code?: number; kind: string; items?: unknown }> {
+  const header = `application/json;as=${as};g=meta.k8s.io;v=v1`;
+  const request = new Request(`https://x${path}`, { headers: { accept: header } });
+  return (await (await api.handle(request, admin)).json()) as { kind: string };
+}
+
+test("metadata alone is given of one object, of a list and of a watch's events", async () => {
+  const path = "/api/v1/namespaces/default/configmaps";
+  await api.client.create(configMapResource, {
+    metadata: { name: "only", namespace: "default" },
+    data: { a: "1" },
+  });
+  const one = await jsonAs("PartialObjectMetadata", `${path}/only`);
+  expect(one).toEqual({
+    kind: "PartialObjectMetadata",
+    apiVersion: "meta.k8s.io/v1",
+    metadata: expect.objectContaining({ name: "only" }),
+  } as never);
+  const list = await jsonAs("PartialObjectMetadataList", `${path}?fieldSelector=metadata.name%3Donly`);
+  expect([list.kind, list.items]).toEqual(["PartialObjectMetadataList", [one]]);
+  expect((await jsonAs("PartialObjectMetadata", path)).code).toBe(406);
+  expect((await jsonAs("PartialObjectMetadataList", `${path}/only`)).code).toBe(406);
+  const url = `https://x${path}?watch=1&fieldSelector=metadata.name%3Donly`;
+  const watch = await api.handle(new Request(url, { headers: { accept: asMetadata } }), admin);
+  const reader = watch.body?.getReader();
+  // First comes an empty part, so that the client sees that the watch is open.
+  await reader?.read();
+  const event: unknown = JSON.parse(new TextDecoder().decode((await reader?.read())?.value));
+  expect(event).toEqual({ type: "ADDED", object: one });
   await reader?.cancel();
 });

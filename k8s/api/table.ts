@@ -20,11 +20,6 @@ const nameColumn = {
 };
 const ageColumn: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 
-/** Whether a client asks for a Table, and can read one. */
-export function asksForTable(accept: string): boolean {
-  return accept.split(",").some((part) => /;\s*as=Table\b/.test(part) && /;\s*v=v1\b/.test(part));
-}
-
 /** A list as a Table. */
 export function tableOf(
   target: Target,
