@@ -1,7 +1,6 @@
 /** Builds a waypoint or edge: every long-lived part, in reading order. When it starts and stops is its caller's. */
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { ServiceEntry } from "#core/routing/service-table.ts";
-import { serveAdmin } from "#host/admin/admin-server.ts";
 import { openCertificateKeeper } from "#host/certificates/certificate-keeper.ts";
 import type { CertificateSource } from "#host/certificates/certificate-source.ts";
 import type { Clock } from "#host/clock.ts";
@@ -16,7 +15,10 @@ import { Exchanges } from "./exchanges.ts";
 import { declareGauges } from "./metrics.ts";
 import { edgeStages, makePipeline, type PipelineOptions, waypointStages } from "./pipeline.ts";
 import { Readiness } from "./readiness.ts";
+import { endpointPorts, openPassThroughs } from "./open-pass-throughs.ts";
+import type { PassThroughs } from "./pass-through.ts";
 import { type AppPorts, identityOf, type Self } from "./self.ts";
+import { openAdmin } from "./serve-admin.ts";
 import { openTelemetry, type Telemetry } from "./telemetry.ts";
 import { boundedSampler, samplesAsAsked } from "./trace.ts";
 import { openUpstreams, type Upstreams } from "./upstreams.ts";
@@ -24,10 +26,6 @@ import { openUpstreams, type Upstreams } from "./upstreams.ts";
 /** Longest wait for the control plane before a program gives up. */
 const readyMs = 15_000;
 const flushMs = 1000;
-/** Longest that a request waits for endpoints to be known at all. */
-const endpointsWaitMs = 2000;
-/** A client of which nothing is known but its node. */
-const nowhere = { locality: { region: "", zone: "", subzone: "" }, clusterId: "Kubernetes", network: "" };
 
 /** A program that runs. */
 export interface App {
@@ -63,25 +61,24 @@ export function openApp(self: Self, ports: AppPorts): App {
   const telemetry = openTelemetry(self, ports);
   const certificates = openCertificates(ports, { own, readiness });
   const upstreams = openUpstreams(self, ports, certificates, { telemetry, own });
-  const connections = new Connections({
-    clock,
-    connectionsMax: config.limits.connectionsMax,
-    idleMs: config.limits.connectionIdleMs,
-  });
+  const { connectionsMax, connectionIdleMs: idleMs } = config.limits;
+  const connections = new Connections({ clock, connectionsMax, idleMs });
   const exchanges = openExchanges(self, ports, telemetry);
   const run = pipelineOf(self, ports, { own, held, upstreams });
-  follow(self, ports, { held, readiness, connections });
+  const passThroughs = openPassThroughs(ports, held, upstreams);
+  follow(self, ports, { held, readiness, connections, passThroughs });
   const admin = openAdmin(self, ports, { telemetry, readiness, held, certificates });
   declareGauges(telemetry.registry, {
     openRequests: () => exchanges.open,
-    openConnections: () => connections.count,
+    openConnections: () => connections.count + passThroughs.count,
     leasedInstances: () => upstreams.leases.instances,
     logLinesDropped: () => ports.lines.dropped,
     spansDropped: () => telemetry.spans.dropped,
   });
   const stopFreeing = freeBetweenBursts(clock, exchanges);
   const snapshot = (): Snapshot => held.snapshot;
-  const entry = { own, connections, exchanges, run, snapshot, log, certificates, ...upstreams };
+  const serving = { connections, exchanges, passThroughs, run, snapshot };
+  const entry = { own, ...serving, log, clock, certificates, ...upstreams };
   let entrance: Entrance | undefined;
   return {
     get idleMs() {
@@ -96,7 +93,7 @@ export function openApp(self: Self, ports: AppPorts): App {
     },
     idleForMs() {
       const { inUse, instances } = upstreams.leases;
-      if (exchanges.open > 0 || inUse > 0 || instances > 0) return undefined;
+      if (exchanges.open > 0 || inUse > 0 || instances > 0 || passThroughs.count > 0) return undefined;
       return clock.monotonicMs() - exchanges.lastOverMs;
     },
     async flush() {
@@ -114,6 +111,7 @@ export function openApp(self: Self, ports: AppPorts): App {
       stopFreeing();
       entrance?.close();
       connections.cut();
+      passThroughs.cut();
       upstreams.pool.closeIdle();
       upstreams.tunnels.close(() => true);
       upstreams.node.close();
@@ -171,20 +169,17 @@ function openExchanges(self: Self, { config, clock }: AppPorts, telemetry: Telem
 
 function pipelineOf(
   self: Self,
-  { config, clock, log, random, control }: AppPorts,
+  ports: AppPorts,
   parts: { readonly own: SpiffeId; readonly held: Held; readonly upstreams: Upstreams },
 ): (exchange: Exchange) => Promise<void> {
   const { own, held, upstreams } = parts;
-  const { endpoints } = control.mesh;
-  const place = { ...nowhere, node: config.node };
+  const { config, clock, log, random } = ports;
   const options: PipelineOptions = {
     own,
     ...upstreams,
     clock,
     random,
-    endpointFor: ({ service, upstream }, backend) =>
-      endpoints.destinationOf({ backend, port: service.port, avoid: upstream?.ip, pick: random() }, place),
-    endpointsKnown: () => endpoints.whenKnown(clock, endpointsWaitMs),
+    ...endpointPorts(ports),
     attemptsMax: config.limits.attemptsMax,
     policiesOf: (service: ServiceEntry) => policiesOf(held.snapshot, service),
     onFault: (error) => log.error("stage failed", { error: error.message, stack: error.stack }),
@@ -195,16 +190,23 @@ function pipelineOf(
 function follow(
   self: Self,
   { control, log }: AppPorts,
-  parts: { readonly held: Held; readonly readiness: Readiness; readonly connections: Connections },
+  parts: {
+    readonly held: Held;
+    readonly readiness: Readiness;
+    readonly connections: Connections;
+    readonly passThroughs: PassThroughs;
+  },
 ): void {
-  const { held, readiness, connections } = parts;
+  const { held, readiness, connections, passThroughs } = parts;
   control.mesh.follow(`${self.namespace}/${self.name}`, {
     onSynced: () => readiness.reach("policies"),
     onSnapshot(snapshot) {
       held.snapshot = snapshot;
       if (snapshot.waypoint !== undefined) readiness.reach("configuration");
       for (const problem of snapshot.table.problems) log.warn("configuration not understood", { problem });
-      if (self.kind === "waypoint") connections.cutDenied((exchange) => isNowDenied(exchange, snapshot));
+      if (self.kind === "edge") return;
+      connections.cutDenied((exchange) => isNowDenied(exchange, snapshot));
+      passThroughs.cutDenied();
     },
   });
 }
@@ -219,41 +221,6 @@ function isNowDenied(exchange: Exchange, snapshot: Snapshot): boolean {
   exchange.detail = "cut by a change of policy";
   exchange.policy = verdict.policies.join(",");
   return true;
-}
-
-function openAdmin(
-  self: Self,
-  { config, logging }: AppPorts,
-  parts: {
-    readonly telemetry: Telemetry;
-    readonly readiness: Readiness;
-    readonly held: Held;
-    readonly certificates: CertificateSource;
-  },
-): Disposable & { close(): void } {
-  const program = self.kind === "edge" ? "edge" : `waypoint.${self.namespace}.${self.name}`;
-  return serveAdmin({
-    socketPath: `${config.runDir}/admin/${program}.sock`,
-    metrics: parts.telemetry.registry,
-    logging,
-    readiness: () => parts.readiness.state(),
-    configDump: () => dump(parts.held.snapshot, parts.certificates),
-  });
-}
-
-function dump(snapshot: Snapshot, certificates: CertificateSource): unknown {
-  return {
-    waypoint: snapshot.waypoint,
-    problems: snapshot.table.problems,
-    policies: Array.from(snapshot.policies.byKey.values(), ({ key }) => key),
-    certificates: [...certificates.states()].map(([identity, state]) => ({
-      identity,
-      state: state.kind,
-      ...(state.kind === "held"
-        ? { serial: state.certificate.serial, notAfterMs: state.certificate.notAfterMs }
-        : {}),
-    })),
-  };
 }
 
 async function until(clock: Clock, withinMs: number, isOver: () => boolean): Promise<void> {

@@ -13,7 +13,7 @@ import { type Destination, tunnelPort } from "./open-upstream.ts";
 
 /** Which of a backend's endpoints. */
 export interface EndpointWish {
-  readonly backend: ServiceBackend;
+  readonly backend: Pick<ServiceBackend, "namespace" | "hostname" | "port">;
   /** The port that was asked for. */
   readonly port: number;
   /** One that failed just now. */
@@ -24,10 +24,12 @@ export interface EndpointWish {
 
 /** Whether a configuration sends to endpoints, so that they must be known. */
 export function needsEndpoints({ services }: Waypoint): boolean {
-  return services.some(({ routes }) =>
-    routes.some(({ backends }) =>
-      backends.some(({ target }) => target.case === "service" && target.value.direct),
-    ),
+  return services.some(
+    ({ direct, routes }) =>
+      direct ||
+      routes.some(({ backends }) =>
+        backends.some(({ target }) => target.case === "service" && target.value.direct),
+      ),
   );
 }
 

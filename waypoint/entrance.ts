@@ -29,7 +29,7 @@ export interface Entrance {
 /** What an entrance needs. */
 export interface EntranceOptions extends Pick<
   TerminateOptions,
-  "snapshot" | "connections" | "exchanges" | "run"
+  "snapshot" | "connections" | "exchanges" | "run" | "passThroughs" | "clock"
 > {
   readonly own: SpiffeId;
   readonly certificates: CertificateSource;

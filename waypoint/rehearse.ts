@@ -137,7 +137,8 @@ function openStage(clock: Clock): Stage {
     address: loopback(),
     listen: { kind: "address", hostname: "127.0.0.1", port: 0 },
   };
-  const parts = { own, certificates, connections, exchanges, run, leases: pipeline.leases, log: silentLog };
+  const serving = { connections, exchanges, passThroughs: { carry() {} }, run, clock };
+  const parts = { own, certificates, ...serving, leases: pipeline.leases, log: silentLog };
   let entrance: Entrance | undefined;
   return {
     own,

@@ -5,11 +5,15 @@ import { findField } from "#core/h2/header-field.ts";
 import type { SpiffeId } from "#core/identity/spiffe-id.ts";
 import { noService, type ServiceEntry } from "#core/routing/service-table.ts";
 import { parseTraceparent, type TraceContext } from "#core/telemetry/trace-context.ts";
+import type { ByteStream } from "#host/byte-stream.ts";
+import type { Clock } from "#host/clock.ts";
 import type { TunnelRequest, TunnelResponder } from "#host/tunnel/tunnel.ts";
 import type { Snapshot } from "./configuration.ts";
 import type { Connections } from "./connections.ts";
 import type { Caller, Exchange } from "./exchange.ts";
 import type { Exchanges } from "./exchanges.ts";
+import { lookAtFirstBytes } from "./first-bytes.ts";
+import type { PassThroughs } from "./pass-through.ts";
 
 /** What ends of tunnels need. */
 export interface TerminateOptions {
@@ -17,12 +21,15 @@ export interface TerminateOptions {
   readonly connections: Connections;
   readonly exchanges: Exchanges;
   readonly run: (exchange: Exchange) => Promise<void>;
+  /** Carries what is not HTTP to an ordinary service's endpoint. */
+  readonly passThroughs: Pick<PassThroughs, "carry">;
+  readonly clock: Clock;
   /** A caller was let through to a service: what it needs can be started before its first request. */
   readonly onCaller: (caller: Caller, service: ServiceEntry) => void;
   readonly onRefused: (request: TunnelRequest, status: number, reason: string) => void;
 }
 
-/** Declared protocols that are HTTP/1.1 here; an undeclared one is taken for it, since a waypoint serves nothing else. */
+/** Declared protocols that are HTTP/1.1 here; an undeclared one of a function is taken for it, since functions serve nothing else. */
 const servedProtocols: ReadonlySet<string> = new Set(["", "http", "http/1.1", "kubernetes.io/ws"]);
 
 /** Answers one CONNECT. */
@@ -40,19 +47,53 @@ export function terminate(
     responder.refuse(status);
   };
   if (service === undefined) return refuse(404, "no service of this waypoint has the address");
-  if (!servedProtocols.has(service.appProtocol)) return refuse(503, "the port's protocol is not served");
+  const isHttp = servedProtocols.has(service.appProtocol);
+  if (!isHttp && !service.isDirect) return refuse(503, "the port's protocol is not served");
   if (connections.isFull) return refuse(503, "too many connections");
   exchanges.touch();
   const caller = callerOf(request);
+  if (!isHttp) {
+    const { passThroughs } = options;
+    return passThroughs.carry({
+      caller,
+      service,
+      accept: () => responder.accept(),
+      refuse: (status) => responder.refuse(status),
+    });
+  }
   options.onCaller(caller, service);
-  connections.serve(responder.accept(), {
-    // Looked up anew for each request, so that a change holds from the next one on.
-    begin: (received) =>
-      exchanges.begin(received, caller, snapshot().table.byAuthority.get(authority) ?? noService),
-    run,
-    finish: (exchange) => exchanges.finish(exchange),
-    onProblem: (problem) => exchanges.refuse(problem, caller),
-  });
+  const serve = (stream: ByteStream): void =>
+    connections.serve(stream, {
+      // Looked up anew for each request, so that a change holds from the next one on.
+      begin: (received) =>
+        exchanges.begin(received, caller, snapshot().table.byAuthority.get(authority) ?? noService),
+      run,
+      finish: (exchange) => exchanges.finish(exchange),
+      onProblem: (problem) => exchanges.refuse(problem, caller),
+    });
+  if (service.appProtocol === "" && service.isDirect)
+    void serveUndeclared(responder.accept(), { caller, service, serve, options });
+  else serve(responder.accept());
+}
+
+/** Longest that a connection of an undeclared protocol is waited for, before it is taken for one in which the server speaks first. */
+const firstBytesMs = 100;
+
+async function serveUndeclared(
+  accepted: ByteStream,
+  found: {
+    readonly caller: Caller;
+    readonly service: ServiceEntry;
+    readonly serve: (stream: ByteStream) => void;
+    readonly options: Pick<TerminateOptions, "passThroughs" | "clock">;
+  },
+): Promise<void> {
+  const { caller, service, serve, options } = found;
+  const { isHttp, stream } = await lookAtFirstBytes(accepted, options.clock, firstBytesMs);
+  if (isHttp) {
+    serve(stream);
+    stream.resume();
+  } else options.passThroughs.carry({ caller, service, accept: () => stream, refuse: () => stream.reset() });
 }
 
 function callerOf(request: TunnelRequest): Caller {

@@ -8,12 +8,12 @@ import type { Libc } from "#host/linux/libc.ts";
 import { startConnect } from "#host/linux/sockets.ts";
 import type { TunnelDial } from "#host/tunnel/open-tunnel.ts";
 import { makeTunnelPool, type TunnelPool } from "#host/tunnel/tunnel-pool.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Caller, Exchange } from "./exchange.ts";
 import { InstanceLeases } from "./instance-leases.ts";
 import type { ActivationPort } from "./lease-outcome.ts";
 import type { WaypointMetrics } from "./metrics.ts";
 import { type NodeClient, openNodeClient } from "./node-client.ts";
-import { type Destination, prepareInstanceTunnel } from "./open-upstream.ts";
+import { type Destination, type OpenOutcome, openUpstream, prepareInstanceTunnel } from "./open-upstream.ts";
 import { type TracedOutcome, tracedOpener } from "./open-traced.ts";
 import type { AppPorts, Self } from "./self.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -26,6 +26,8 @@ export interface Upstreams {
   readonly leases: InstanceLeases;
   readonly tunnels: TunnelPool;
   readonly open: (exchange: Exchange, destination: Destination) => Promise<TracedOutcome>;
+  /** Opens a stream for a connection that is no request. */
+  readonly openFor: (caller: Caller, destination: Destination) => Promise<OpenOutcome>;
 }
 
 /** Longest wait for a plain connection. */
@@ -86,7 +88,11 @@ export function openUpstreams(
     ids: telemetry.ids,
     record: (span) => telemetry.spans.record(span),
   });
-  return { pool, node, leases, tunnels, open };
+  const openFor: Upstreams["openFor"] = (caller, destination) => {
+    const context = { traceId: telemetry.ids.traceId(), spanId: telemetry.ids.spanId(), sampled: false };
+    return openUpstream(opener, destination, { caller, context }, opening);
+  };
+  return { pool, node, leases, tunnels, open, openFor };
 }
 
 /** Starts a TCP connection whose source is our own address: what the other end knows its peer by. */

@@ -52,6 +52,7 @@ function translateWaypoint(
     idleMs: BigInt(index.settings.waypointIdleMs),
     services: services.map((service) => ({
       ...baseService(index, service),
+      direct: !isOfFunction(index, service),
       routes: [...translateRoutes(index, service)],
       authorizationPolicies: [...policyKeys(index, service, place)],
     })),
@@ -73,10 +74,12 @@ export function translateEdge(settings: MeshSettings, services: readonly RoutedS
 /** The functions' services as the edge has them. */
 export function translateEdgeServices(index: MeshIndex): readonly RoutedService[] {
   return [...index.services.values()]
-    .filter(({ metadata }) =>
-      index.functions.has(`${metadata.namespace}/${metadata.labels?.[functionLabel]}`),
-    )
+    .filter((service) => isOfFunction(index, service))
     .map((service) => edgeService(index, service));
+}
+
+function isOfFunction(index: MeshIndex, { metadata }: ServiceObject): boolean {
+  return index.functions.has(`${metadata.namespace}/${metadata.labels?.[functionLabel]}`);
 }
 
 function edgeService(index: MeshIndex, service: ServiceObject): RoutedService {

@@ -39,6 +39,10 @@ export function revision(
 export interface WaypointOptions {
   readonly idleMs?: number;
   readonly policyKeys?: string[];
+  /** Default `http`. */
+  readonly appProtocol?: string;
+  /** Whether the service is no function's. */
+  readonly direct?: boolean;
 }
 
 /** The waypoint of `shop`. */
@@ -56,9 +60,10 @@ export function priceWaypoint(routes: Routes, options: WaypointOptions): Waypoin
         name: "price",
         hostname: "price.shop.svc.cluster.local",
         addresses: [ipBytes(ip)],
-        ports: [{ port, targetPort: 8080, appProtocol: "http", name: "http" }],
+        ports: [{ port, targetPort: 8080, appProtocol: options.appProtocol ?? "http", name: "http" }],
         routes,
         authorizationPolicies: options.policyKeys ?? [],
+        direct: options.direct ?? false,
       },
     ],
   });

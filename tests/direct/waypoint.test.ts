@@ -763,6 +763,57 @@ test("a service that is no function is reached at its own endpoints, which are l
   await waitUntil("there is no endpoint left", async () => (await fetch(caller.url)).status === 503);
 });
 
+test("HTTP is known by its first bytes where an ordinary service's port declares nothing", async () => {
+  const mesh = await start();
+  const instance = mesh.startInstance("i1", () => new Response("known"));
+  mesh.node.answer = () => instance.answer;
+  mesh.configure(toV1, { appProtocol: "", direct: true });
+  const talk = await openRaw(mesh, await mesh.startWaypoint(), cart);
+  talk.write("GE");
+  talk.write("T / HTTP/1.1\r\nHost: price\r\n\r\n");
+  await waitUntil("it is answered", () => talk.text.endsWith("known"));
+  talk.write("GET / HTTP/1.1\r\nHost: price\r\n\r\n");
+  await waitUntil("the next one too", () => talk.text.split("known").length === 3);
+});
+
+test.each([
+  ["declared", "tcp"],
+  ["undeclared", ""],
+])("what is not HTTP goes on to an ordinary service's endpoint as it is, %s", async (_name, appProtocol) => {
+  const mesh = await start();
+  const echo = listenStreams({ kind: "address", hostname: "127.0.0.1", port: 0 }, (stream) =>
+    stream.handle({
+      onData: (bytes) => void stream.write(bytes),
+      onDrain() {},
+      onEnd: () => stream.end(),
+      onClose() {},
+    }),
+  );
+  const { address } = mesh.startRawInstance("endpoint", echo.port ?? 0);
+  const hostname = "price.shop.svc.cluster.local";
+  const key = `shop/${hostname}`;
+  const value = {
+    uid: "pod",
+    name: "price-1",
+    namespace: "shop",
+    serviceAccount: "price",
+    addresses: [ipBytes(address)],
+    tunnelProtocol: TunnelProtocol.HBONE,
+    services: { [key]: { ports: [{ servicePort: 80, targetPort: 8080 }] } },
+  };
+  mesh.ads.set(AddressSchema, {
+    pod: create(AddressSchema, { type: { case: "workload", value } }),
+    [key]: create(AddressSchema, { type: { case: "service", value: { namespace: "shop", hostname } } }),
+  });
+  mesh.configure([], { appProtocol, direct: true });
+  const talk = await openRaw(mesh, await mesh.startWaypoint(), cart);
+  const said = "*1\r\n$4\r\nPING\r\n";
+  talk.write(said);
+  await waitUntil("it comes back", () => talk.text === said);
+  expect(mesh.lines.filter((line) => line.includes("request complete"))).toEqual([]);
+  echo.close();
+});
+
 test("spans: one a request, linked to the streams it came and left on; what is not sampled makes none", async () => {
   const mesh = await start();
   mesh.configure(toV1);

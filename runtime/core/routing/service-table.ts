@@ -19,6 +19,8 @@ export interface ServiceEntry {
   readonly appProtocol: string;
   readonly routes: readonly CompiledRoute[];
   readonly policyKeys: readonly string[];
+  /** No function's: what is not HTTP goes on to its endpoints as it is. */
+  readonly isDirect: boolean;
 }
 
 /** All services of one configuration; never changes. */
@@ -45,6 +47,7 @@ export const noService: ServiceEntry = {
   appProtocol: "",
   routes: [],
   policyKeys: [],
+  isDirect: false,
 };
 
 /** Builds the table of a configuration. */
@@ -65,13 +68,14 @@ export function makeServiceTable(config: Waypoint): ServiceTable {
 }
 
 function entriesOf(service: RoutedService, routes: readonly CompiledRoute[]): ServiceEntry[] {
-  const { namespace, name, hostname, authorizationPolicies: policyKeys } = service;
+  const { namespace, name, hostname, authorizationPolicies: policyKeys, direct: isDirect } = service;
   return service.addresses.flatMap((bytes) =>
     service.ports.map((port) => ({
       namespace,
       name,
       hostname,
       policyKeys,
+      isDirect,
       routes,
       address: formatIp(bytes),
       authority: formatSocketAddress({ ip: formatIp(bytes), port: port.port }),

@@ -225,6 +225,13 @@ export declare type RoutedService = Message<"lambient.discovery.v1.RoutedService
    * @generated from field: repeated string authorization_policies = 7;
    */
   authorizationPolicies: string[];
+
+  /**
+   * No function's: what is not HTTP goes on to its endpoints as it is.
+   *
+   * @generated from field: bool direct = 8;
+   */
+  direct: boolean;
 };
 
 /**
