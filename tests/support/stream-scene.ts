@@ -9,7 +9,7 @@ import { type NetworkNamespace, openNetworkNamespace } from "#host/linux/namespa
 import { openNetlink } from "#host/linux/netlink.ts";
 import { openPoller, type Poller } from "#host/linux/poller.ts";
 import { type Child, spawnChild } from "#host/linux/spawn.ts";
-import type { Log } from "#host/log.ts";
+import { silentLog } from "#host/log.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type {
   ContainerAccess,
@@ -76,7 +76,7 @@ export async function openStreamScene(): Promise<StreamScene> {
     access,
     isApi: makeApiTokenTest(join(plane.runDir, "token-key.pem")),
     libc,
-    log: quietLog,
+    log: silentLog,
   });
   return {
     plane,
@@ -246,8 +246,6 @@ function scriptedAccess(given: {
     },
   };
 }
-
-const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 function isAlive(pid: number): boolean {
   try {

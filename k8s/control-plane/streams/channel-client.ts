@@ -66,9 +66,11 @@ class ChannelClient implements CommandClient {
   }
 
   show(name: "stdout" | "stderr", bytes: Uint8Array): boolean {
-    if (!this.#wanted[name]) return true;
+    // On a terminal everything is one stream; and what a client did not ask for goes to nowhere.
+    const shown = this.#wanted.tty ? "stdout" : name;
+    if (!this.#wanted[shown]) return true;
     if (this.#peer.isFull) return false;
-    if (bytes.length > 0) this.#send(channels[name], bytes);
+    if (bytes.length > 0) this.#send(channels[shown], bytes);
     return true;
   }
 

@@ -42,6 +42,7 @@ class SpdyClient implements CommandClient {
   readonly #ready = Promise.withResolvers<void>();
   #handler: ClientHandler | undefined;
   #isClosed = false;
+  readonly #isTerminal: boolean;
   readonly #timer: ReturnType<typeof setTimeout>;
 
   constructor(stream: ByteStream, expected: ReadonlySet<StreamName>, endForm: EndForm) {
@@ -51,6 +52,7 @@ class SpdyClient implements CommandClient {
       onStream: (opened, headers) => this.#onStream(opened, headers.get("streamtype") ?? ""),
       onClose: () => this.#onClose(),
     });
+    this.#isTerminal = expected.has("resize");
     this.#timer = setTimeout(() => this.#session.reset(), readyMs);
   }
 
@@ -77,8 +79,8 @@ class SpdyClient implements CommandClient {
   }
 
   show(name: "stdout" | "stderr", bytes: Uint8Array): boolean {
-    const stream = this.#streams.get(name);
-    // What a client did not ask for goes to nowhere.
+    // On a terminal everything is one stream; and what a client did not ask for goes to nowhere.
+    const stream = this.#streams.get(this.#isTerminal ? "stdout" : name);
     return stream === undefined || bytes.length === 0 || stream.write(bytes) > 0;
   }
 
