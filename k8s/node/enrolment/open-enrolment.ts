@@ -31,7 +31,8 @@ export interface EnrolmentOptions {
   readonly registry: MetricsRegistry;
   readonly events: PodEventSink;
   readonly cgroupMounts: CgroupMounts;
-  readonly services: CapturedServices;
+  /** What captured Pods do without. */
+  readonly services?: CapturedServices;
   readonly runDir: string;
   /** Name of this node's object. */
   readonly node: string;
@@ -94,8 +95,14 @@ export function openEnrolment(options: EnrolmentOptions): OpenEnrolment {
     },
   });
   for (const uid of captured) zds.keep(uid);
-  const { services } = options;
-  const capture = { libc, cgroupMounts: options.cgroupMounts, freezeTimeoutMs, flowRulesMax, services };
+  const services = options.services === undefined ? {} : { services: options.services };
+  const capture = {
+    libc,
+    cgroupMounts: options.cgroupMounts,
+    freezeTimeoutMs,
+    flowRulesMax,
+    ...services,
+  };
   const metrics = openEnrolmentMetrics(registry);
   const news = enrolmentNews({ metrics, log, events: options.events, find: (uid) => wishes.find(uid) });
   const life = { capture, pinFolder, zds, redirections, news, clock, log, leaveDelayMs };

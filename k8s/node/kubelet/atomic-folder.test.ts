@@ -24,8 +24,9 @@ test("content is replaced whole, and nothing of the old is left", () => {
 });
 
 test("a group may read what is its own", () => {
-  const own = join(folder, "..own");
+  const own = mkdtempSync(join(tmpdir(), "atomic-own-"));
   writeAtomicFolder(own, files({ a: "1" }), { mode: 0o400, gid: 4321, version: "1" });
   const { mode, gid } = statSync(join(own, "a"));
+  rmSync(own, { recursive: true });
   expect([mode & 0o777, gid]).toEqual([0o440, 4321]);
 });

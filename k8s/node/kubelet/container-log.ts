@@ -91,24 +91,29 @@ export class ContainerLog {
   async *#lines({ follow, signal }: LogReading): AsyncGenerator<ContainerLogLine> {
     const older = openLines(`${this.path}.1`);
     if (older !== undefined) yield* readAndClose(older);
-    let rotations = this.#rotations;
-    let newer = openLines(this.path);
+    let { rotations, file } = this.#openNewer();
     try {
       for (;;) {
-        if (newer !== undefined) yield* newer.read();
-        if (this.#rotations !== rotations) {
-          // What was written before the rotation is read by now; more than one in between has lost lines for this slow reader.
-          if (newer !== undefined) yield* newer.read();
-          newer?.close();
-          rotations = this.#rotations;
-          newer = undefined;
-        } else if (!follow || signal.aborted || (this.#isOver && !(newer?.hasMore() ?? false))) return;
-        else if (newer?.hasMore() !== true) await this.#next(signal);
-        newer ??= openLines(this.path);
+        if (file !== undefined) yield* file.read();
+        if (this.#isMoreIn(file)) file ??= openLines(this.path);
+        else if (this.#rotations !== rotations) {
+          // What was written before the rotation is read; who is more than one behind has lost lines.
+          file?.close();
+          ({ rotations, file } = this.#openNewer());
+        } else if (!follow || signal.aborted || this.#isOver) return;
+        else await this.#next(signal);
       }
     } finally {
-      newer?.close();
+      file?.close();
     }
+  }
+
+  #openNewer(): { readonly rotations: number; readonly file: OpenLines | undefined } {
+    return { rotations: this.#rotations, file: openLines(this.path) };
+  }
+
+  #isMoreIn(file: OpenLines | undefined): boolean {
+    return file === undefined ? existsSync(this.path) : file.hasMore();
   }
 
   #countLines(): number {

@@ -64,13 +64,9 @@ export async function configureContainer(
   const variables = await readVariables(host, pod, { place, container, image });
   if (!variables.ok) return err({ reason: "CreateContainerConfigError", message: variables.error });
   const { value: values } = variables;
-  const own = container.command ?? [];
-  // As in Kubernetes: a command of the container's own also replaces the image's arguments.
-  const args = container.args ?? (own.length > 0 ? [] : (image?.args ?? []));
-  const words = [...(own.length > 0 ? own : (image?.command ?? [])), ...args];
   const home = privileges.value.uid === 0 ? "/root" : "/";
   return ok({
-    command: words.map((word) => expandVariables(word, values)),
+    command: wordsOf(container, image).map((word) => expandVariables(word, values)),
     env: {
       PATH: defaultPath,
       HOSTNAME: hostnameOf(pod, host.node.name),
@@ -80,6 +76,12 @@ export async function configureContainer(
     workingDir: container.workingDir ?? image?.workingDir ?? "/",
     privileges: privileges.value,
   });
+}
+
+/** As in Kubernetes: a command of the container's own also replaces the image's arguments. */
+function wordsOf({ command = [], args }: Container, image: MappedImage | undefined): readonly string[] {
+  if (command.length > 0) return [...command, ...(args ?? [])];
+  return [...(image?.command ?? []), ...(args ?? image?.args ?? [])];
 }
 
 function missingImage(name: string): string {
@@ -177,13 +179,12 @@ function layerBytes({ resources }: Container): number {
 /** Small files of the Pod that every container sees, and the one for its last words. */
 function ownFiles(
   paths: PodPaths,
-  { container, configuration, run }: { container: Container; configuration: Configuration; run: number },
+  { container, run }: { readonly container: Container; readonly run: number },
 ): readonly (readonly [string, string])[] {
   const message = paths.terminationMessage(container.name, run);
   mkdirSync(dirname(message), { recursive: true, mode: 0o700 });
   // Whoever the container runs as may leave a message.
   writeFileSync(message, "", { mode: 0o666, flag: "w" });
-  void configuration;
   return [
     [paths.resolvConf, "/etc/resolv.conf"],
     [paths.hosts, "/etc/hosts"],

@@ -22,8 +22,10 @@ import type { VolumeHost } from "./pod-volumes.ts";
 
 /** Attaches and detaches what makes Services' addresses work in a Pod outside the mesh. */
 export interface PodServices {
-  /** Idempotent. */
+  /** For a new Pod. */
   attach(cgroupPath: string): void;
+  /** For one that a program before this one started: only if it still had them, for a captured Pod has none. */
+  renew(cgroupPath: string): void;
 }
 
 /** See the file's opening. */

@@ -53,7 +53,6 @@ export class PodContainers {
   async endAll(grace: Grace): Promise<void> {
     const end = ([name, life]: [string, ContainerLife]): Promise<void> =>
       life.end(`Stopping container ${name}`, grace);
-    const isSidecar = ([, { role }]: [string, ContainerLife]): boolean => role === "sidecar";
     const all = [...this.#lives];
     await Promise.all(all.filter((one) => !isSidecar(one)).map(end));
     for (const one of all.filter(isSidecar).toReversed()) await end(one);
@@ -63,4 +62,8 @@ export class PodContainers {
   letGo(): void {
     for (const { live } of this.#lives.values()) live?.letGo();
   }
+}
+
+function isSidecar([, { role }]: [string, ContainerLife]): boolean {
+  return role === "sidecar";
 }

@@ -10,7 +10,7 @@ export interface PodView {
   readonly host: KubeletHost;
   readonly paths: PodPaths;
   /** As it is now. */
-  pod(): PodObject;
+  readonly pod: () => PodObject;
   /** With its sandbox; only called while there is one. */
   context(): PlanContext;
   record(event: PodEvent): void;

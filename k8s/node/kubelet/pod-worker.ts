@@ -175,11 +175,15 @@ export class PodWorker {
     const facts = this.#containers.facts();
     const decision = decideContainers({ restartPolicy, containers: facts, nowMs, backOff });
     for (const { name, why } of decision.end) void this.#containers.find(name)?.end(why, this.#newGrace());
-    await Promise.all(decision.start.map((name) => this.#containers.find(name)?.start()));
+    await Promise.all(decision.start.map((name) => this.#start(name)));
     if (decision.wakeAtMs !== undefined) this.#later(decision.wakeAtMs - nowMs);
     this.#watchDeadline(nowMs);
     this.#crashes.tell(this.#pod, this.#containers.facts(), decision.start);
     return decision.isOver;
+  }
+
+  async #start(name: string): Promise<void> {
+    await this.#containers.find(name)?.start();
   }
 
   #watchDeadline(nowMs: number): void {

@@ -23,10 +23,11 @@ const removeMs = 5000;
 /** Makes it. @throws Error with what cannot be made; nothing is left then */
 export function openSandbox(host: KubeletHost, pod: PodObject, paths: PodPaths): Sandbox {
   const { uid } = pod.metadata;
-  if (pod.spec.hostNetwork === true) return furnish(host, pod, paths, undefined);
+  if (pod.spec.hostNetwork === true) return withServices(host, furnish(host, pod, paths, undefined));
   const address = host.addresses.take();
   try {
-    return furnish(host, pod, paths, { address, network: host.networks.open(uid, address) });
+    const own = { address, network: host.networks.open(uid, address) };
+    return withServices(host, furnish(host, pod, paths, own));
   } catch (error) {
     host.networks.remove(uid);
     host.addresses.release(address);
@@ -41,7 +42,7 @@ export function findSandbox(
   paths: PodPaths,
   address: IpAddress | undefined,
 ): Sandbox | undefined {
-  if (address === undefined) return furnish(host, pod, paths, undefined);
+  if (address === undefined) return withOldServices(host, furnish(host, pod, paths, undefined));
   const network = host.networks.find(pod.metadata.uid);
   if (network === undefined) {
     // What still runs of it has lost its place, and ends before it is made anew.
@@ -49,7 +50,7 @@ export function findSandbox(
     return undefined;
   }
   host.addresses.keep(address);
-  return furnish(host, pod, paths, { address, network });
+  return withOldServices(host, furnish(host, pod, paths, { address, network }));
 }
 
 /** Ends what is left in it and takes it away. */
@@ -82,6 +83,16 @@ export function sandboxOf(
   };
 }
 
+function withServices(host: KubeletHost, sandbox: Sandbox): Sandbox {
+  host.services.attach(sandbox.cgroup.path);
+  return sandbox;
+}
+
+function withOldServices(host: KubeletHost, sandbox: Sandbox): Sandbox {
+  host.services.renew(sandbox.cgroup.path);
+  return sandbox;
+}
+
 function furnish(
   host: KubeletHost,
   pod: PodObject,
@@ -89,7 +100,6 @@ function furnish(
   own: { readonly address: IpAddress; readonly network: NetworkNamespace } | undefined,
 ): Sandbox {
   const cgroup = openCgroup(host.cgroups, podCgroupPath(host, pod.metadata.uid));
-  host.services.attach(cgroup.path);
   const address = own?.address ?? host.node.address;
   const facts: NameFacts = {
     clusterDomain: host.clusterDomain,

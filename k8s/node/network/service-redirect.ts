@@ -6,6 +6,7 @@ import type { CgroupMounts } from "#host/linux/cgroup.ts";
 import {
   attachToCgroup,
   detachFromCgroup,
+  isAttachedToCgroup,
   loadSocketProgram,
   type SocketCall,
 } from "#host/linux/cgroup-programs.ts";
@@ -18,6 +19,8 @@ import type { ServiceEndpoint, ServiceEntry } from "./service-table.ts";
 export interface ServiceRedirect extends Disposable {
   /** Makes Services' addresses work for the processes of a group. Idempotent. */
   attach(cgroupPath: string): void;
+  /** Replaces what a program before this one attached; a group that had nothing attached stays without. */
+  renew(cgroupPath: string): void;
   /** Lets the group's sockets go where they ask to: a captured Pod's proxy must see the Service's address. Idempotent. */
   detach(cgroupPath: string): void;
   /** Replaces what the addresses stand for. */
@@ -44,13 +47,17 @@ export function openServiceRedirect(libc: Libc, mounts: Pick<CgroupMounts, "unif
   const flows = openBpfMap(libc, { kind: "newest", keyBytes: 16, valueBytes: 8, entriesMax: flowsMax });
   const programs = loadPrograms(libc, { services: services.fd, endpoints: endpoints.fd, flows: flows.fd });
   const maps = new ServiceMaps(services, endpoints);
+  const attach = (path: string): void => {
+    for (const [call, fd] of programs) attachToCgroup(libc, join(mounts.unified, path), call, fd);
+  };
   const close = (): void => {
     for (const fd of programs.values()) closeFd(libc, fd);
     for (const map of [services, endpoints, flows]) map.close();
   };
   return {
-    attach(path) {
-      for (const [call, fd] of programs) attachToCgroup(libc, join(mounts.unified, path), call, fd);
+    attach,
+    renew(path) {
+      if (isAttachedToCgroup(libc, join(mounts.unified, path), "connect4")) attach(path);
     },
     detach(path) {
       for (const call of programs.keys()) detachFromCgroup(libc, join(mounts.unified, path), call);

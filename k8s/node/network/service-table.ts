@@ -44,6 +44,12 @@ export function decideServiceTable(
   return table;
 }
 
+/** What a slice holds: one without endpoints may say nothing, or null. */
+export function endpointsIn({ endpoints }: EndpointSliceObject): EndpointSliceObject["endpoints"] {
+  const held: EndpointSliceObject["endpoints"] | null | undefined = endpoints;
+  return held ?? [];
+}
+
 function nameOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
@@ -54,10 +60,11 @@ function endpointsOf(
   isReadinessIgnored: boolean,
 ): ServiceEndpoint[] {
   const found = new Map<string, ServiceEndpoint>();
-  for (const { endpoints, ports, addressType } of slices) {
+  for (const slice of slices) {
+    const { ports, addressType } = slice;
     const target = (ports ?? []).find((one) => isPort(one, port))?.port;
     if (addressType !== "IPv4" || target === undefined) continue;
-    for (const { addresses, conditions } of endpoints) {
+    for (const { addresses, conditions } of endpointsIn(slice)) {
       if (conditions?.ready === false && !isReadinessIgnored) continue;
       const address = parseIp(addresses[0] ?? "");
       if (address.ok) found.set(address.value, { address: address.value, port: target });

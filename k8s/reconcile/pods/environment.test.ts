@@ -88,24 +88,25 @@ test.each<[string, Pick<Container, "env" | "envFrom">, Record<string, string> | 
   ],
 ])("resolveEnvironment(): %s", (_name, container, want) => {
   const found = resolveEnvironment(container, sources);
-  expect<unknown>(found.ok ? Object.fromEntries(found.value) : found.error).toEqual(want);
+  expect(found.ok ? Object.fromEntries(found.value) : found.error).toEqual(want);
 });
 
 const metadata = { namespace: "shop", uid: "u", resourceVersion: "1", creationTimestamp: "" };
 
+const service = (name: string, clusterIP: string) => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { ...metadata, name },
+  spec: {
+    clusterIP,
+    ports: [
+      { port: 80, name: "web-ui" },
+      { port: 53, protocol: "UDP" as const },
+    ],
+  },
+});
+
 test("serviceVariables() names each port", () => {
-  const service = (name: string, clusterIP: string) => ({
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { ...metadata, name },
-    spec: {
-      clusterIP,
-      ports: [
-        { port: 80, name: "web-ui" },
-        { port: 53, protocol: "UDP" as const },
-      ],
-    },
-  });
   const variables = serviceVariables([service("my-db", "10.96.0.9"), service("headless", "None")]);
   expect(Object.fromEntries(variables)).toEqual({
     MY_DB_SERVICE_HOST: "10.96.0.9",

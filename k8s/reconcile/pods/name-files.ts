@@ -29,7 +29,6 @@ export function hostnameOf({ metadata, spec }: PodObject, nodeName: string): str
 export function resolvConf(pod: PodObject, facts: NameFacts): string {
   const { dnsConfig } = pod.spec;
   const base = baseResolver(pod, facts);
-  const unique = (texts: readonly string[], most: number): string[] => [...new Set(texts)].slice(0, most);
   const nameservers = unique([...base.nameservers, ...(dnsConfig?.nameservers ?? [])], nameserversMax);
   const searches = unique([...base.searches, ...(dnsConfig?.searches ?? [])], searchesMax);
   const options = new Map(base.options);
@@ -43,6 +42,10 @@ export function resolvConf(pod: PodObject, facts: NameFacts): string {
     ...(words.length === 0 ? [] : [`options ${words.join(" ")}`]),
     "",
   ].join("\n");
+}
+
+function unique(texts: readonly string[], most: number): string[] {
+  return [...new Set(texts)].slice(0, most);
 }
 
 interface Resolver {

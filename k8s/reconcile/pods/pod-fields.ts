@@ -51,15 +51,19 @@ export function readResourceField(
   own: string | undefined,
   place: PodPlace,
 ): Result<string> {
-  const name = ref.containerName ?? own;
-  const container = containers.find((one) => one.name === name);
-  if (container === undefined) return err(`container ${name ?? ""} not found`);
-  const [kind = "", resource = ""] = ref.resource.split(/\.(.*)/s);
+  const containerName = ref.containerName ?? own ?? "";
+  const container = containers.find(({ name }) => name === containerName);
+  if (container === undefined) return err(`container ${containerName} not found`);
+  const [, kind, resource = ""] = /^(limits|requests)\.(.*)$/s.exec(ref.resource) ?? [];
   if (kind !== "limits" && kind !== "requests")
     return err(`unsupported container resource : ${ref.resource}`);
   const asked = parseQuantity(container.resources?.[kind]?.[resource]);
-  const value = asked ?? (kind === "limits" ? place.allocatable[resource] : 0) ?? 0;
-  const divisor = parseQuantity(ref.divisor) ?? 1;
-  // A divisor of zero means one, as in Kubernetes.
-  return ok(String(Math.ceil(value / (divisor === 0 ? 1 : divisor))));
+  const unlimited = kind === "limits" ? (place.allocatable[resource] ?? 0) : 0;
+  return ok(String(Math.ceil((asked ?? unlimited) / divisorOf(ref))));
+}
+
+/** A divisor of zero means one, as in Kubernetes. */
+function divisorOf({ divisor }: ResourceFieldRef): number {
+  const value = parseQuantity(divisor);
+  return value === undefined || value === 0 ? 1 : value;
 }

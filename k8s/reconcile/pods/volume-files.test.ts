@@ -88,7 +88,7 @@ test.each<[string, Omit<Volume, "name">, Record<string, string> | string | undef
     files?.ok === true
       ? Object.fromEntries([...files.value].map(([path, file]) => [path, show(file)]))
       : files?.error;
-  expect<unknown>(shown).toEqual(want);
+  expect(shown).toEqual(want);
 });
 
 function show(file: { readonly bytes: Uint8Array; readonly mode?: number }): string {

@@ -22,7 +22,7 @@ export const socketCalls = {
 /** One of them. */
 export type SocketCall = keyof typeof socketCalls;
 
-const command = { programLoad: 5, attach: 8, detach: 9 } as const;
+const command = { programLoad: 5, attach: 8, detach: 9, query: 16 } as const;
 const socketAddressProgram = 18;
 const logBytes = 64 << 10;
 
@@ -71,10 +71,20 @@ export function detachFromCgroup(libc: Libc, folder: string, call: SocketCall): 
   });
 }
 
-function withFolder(folder: string, action: (fd: number) => void): void {
+/** Whether something is attached to a call of a group itself. */
+export function isAttachedToCgroup(libc: Libc, folder: string, call: SocketCall): boolean {
+  return withFolder(folder, (fd) => {
+    const attributes = Buffer.alloc(attributeBytes);
+    u32s(fd, socketCalls[call]).copy(attributes);
+    bpf(libc, `Cannot ask what is attached to ${call} of ${folder}`, command.query, attributes);
+    return attributes.readUInt32LE(24) > 0;
+  });
+}
+
+function withFolder<Result>(folder: string, action: (fd: number) => Result): Result {
   const fd = openSync(folder, "r");
   try {
-    action(fd);
+    return action(fd);
   } finally {
     closeSync(fd);
   }
