@@ -210,3 +210,23 @@ test("under STRICT Pods outside the mesh are refused, and probes pass", async ()
   });
   await waitUntil("it is let in", async () => (await statusBy("outside", cart)) === 200, longMs);
 }, 60_000);
+
+test("a ztunnel that is killed serves its Pods again", async () => {
+  await enrol();
+  expect(await askBy("web", "cart")).toMatchObject({ name: "cart" });
+  const before = await mesh.pidOf("ztunnel");
+  await mesh.host.run(["kill", "-9", String(before)]);
+  await waitUntil(
+    "there is another",
+    async () => (await mesh.pidOf("ztunnel").catch(() => before)) !== before,
+    longMs,
+  );
+  await waitUntil(
+    "Pods are served by tunnels again",
+    async () => {
+      expect(await askBy("web", "cart")).toMatchObject({ name: "cart" });
+      return (await callersOf("cart")).includes("web");
+    },
+    longMs,
+  );
+}, 60_000);
