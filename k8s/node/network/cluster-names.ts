@@ -49,8 +49,11 @@ function findService(labels: readonly string[], namespace: string, place: Place)
   const name = labels.at(-1);
   if (name === undefined) return place.index.hasNamespace(namespace) ? records([]) : unknown;
   const service = place.index.service(namespace, name);
-  if (service === undefined) return unknown;
-  const rest = labels.slice(0, -1);
+  return service === undefined ? unknown : findWithin(service, labels.slice(0, -1), place);
+}
+
+/** @param rest labels in front of the Service's name */
+function findWithin(service: ServiceObject, rest: readonly string[], place: Place): NameAnswer {
   if (service.spec.type === "ExternalName") {
     return rest.length === 0 ? aliasOf(service) : unknown;
   }

@@ -55,11 +55,12 @@ export function readResourceField(
   const container = containers.find(({ name }) => name === containerName);
   if (container === undefined) return err(`container ${containerName} not found`);
   const [, kind, resource = ""] = /^(limits|requests)\.(.*)$/s.exec(ref.resource) ?? [];
-  if (kind !== "limits" && kind !== "requests")
+  if (kind !== "limits" && kind !== "requests") {
     return err(`unsupported container resource : ${ref.resource}`);
-  const asked = parseQuantity(container.resources?.[kind]?.[resource]);
-  const unlimited = kind === "limits" ? (place.allocatable[resource] ?? 0) : 0;
-  return ok(String(Math.ceil((asked ?? unlimited) / divisorOf(ref))));
+  }
+  const asked = container.resources?.[kind]?.[resource];
+  const value = parseQuantity(asked ?? (kind === "limits" ? place.allocatable[resource] : undefined));
+  return ok(String(Math.ceil((value ?? 0) / divisorOf(ref))));
 }
 
 /** A divisor of zero means one, as in Kubernetes. */
