@@ -128,7 +128,9 @@ function statusOf(pod: PodObject, fate: PodFate, podIP: string): NonNullable<Pod
 }
 
 function isSaid({ status }: PodObject, wanted: NonNullable<PodObject["status"]>): boolean {
-  const readyOf = (of: PodObject["status"]): unknown =>
-    of?.conditions?.find(({ type }) => type === "Ready")?.status;
   return status?.phase === wanted.phase && readyOf(status) === readyOf(wanted);
+}
+
+function readyOf(status: PodObject["status"]): string | undefined {
+  return status?.conditions?.find(({ type }) => type === "Ready")?.status;
 }
