@@ -55,12 +55,12 @@ export function readResourceField(
   const container = containers.find(({ name }) => name === containerName);
   if (container === undefined) return err(`container ${containerName} not found`);
   const [, kind, resource = ""] = /^(limits|requests)\.(.*)$/s.exec(ref.resource) ?? [];
-  if (kind !== "limits" && kind !== "requests") {
-    return err(`unsupported container resource : ${ref.resource}`);
-  }
-  const asked = container.resources?.[kind]?.[resource];
-  const value = parseQuantity(asked ?? (kind === "limits" ? place.allocatable[resource] : undefined));
-  return ok(String(Math.ceil((value ?? 0) / divisorOf(ref))));
+  if (kind === undefined) return err(`unsupported container resource : ${ref.resource}`);
+  const asked =
+    kind === "limits"
+      ? (container.resources?.limits?.[resource] ?? place.allocatable[resource])
+      : container.resources?.requests?.[resource];
+  return ok(String(Math.ceil((parseQuantity(asked) ?? 0) / divisorOf(ref))));
 }
 
 /** A divisor of zero means one, as in Kubernetes. */
