@@ -35,7 +35,7 @@ export function preparePodNode(libc: Libc, node: NetworkNamespace): void {
 /** Makes a Pod; nothing is captured yet. */
 export function makeBarePod(libc: Libc, node: NetworkNamespace, name: string, address: string): BarePod {
   const namespace = makeNetworkNamespace(libc);
-  const link = `v${address.split(".").at(-1)}`;
+  const link = `v${address.split(".").slice(2).join("-")}`;
   using here = openNetlink(libc, node.fd);
   addVethPair(here, { name: link, peerName: "eth0", peerNamespaceFd: namespace.fd });
   const linkIndex = findLink(here, link) ?? 0;
