@@ -1,6 +1,6 @@
 /** Fields of a Pod as its containers may ask for them, in variables and in files. Pure. */
 import { err, ok, type Result } from "#core/result.ts";
-import type { Container, ResourceFieldRef } from "../../model/container.ts";
+import type { Container, Quantities, ResourceFieldRef } from "../../model/container.ts";
 import type { PodObject } from "../../model/pod.ts";
 import { parseQuantity } from "./quantity.ts";
 
@@ -55,12 +55,12 @@ export function readResourceField(
   const container = containers.find(({ name }) => name === containerName);
   if (container === undefined) return err(`container ${containerName} not found`);
   const [, kind, resource = ""] = /^(limits|requests)\.(.*)$/s.exec(ref.resource) ?? [];
-  if (kind === undefined) return err(`unsupported container resource : ${ref.resource}`);
-  const asked =
-    kind === "limits"
-      ? (container.resources?.limits?.[resource] ?? place.allocatable[resource])
-      : container.resources?.requests?.[resource];
-  return ok(String(Math.ceil((parseQuantity(asked) ?? 0) / divisorOf(ref))));
+  if (kind !== "limits" && kind !== "requests") {
+    return err(`unsupported container resource : ${ref.resource}`);
+  }
+  const defaults = kind === "limits" ? place.allocatable : {};
+  const quantities: Quantities = { ...defaults, ...container.resources?.[kind] };
+  return ok(String(Math.ceil((parseQuantity(quantities[resource]) ?? 0) / divisorOf(ref))));
 }
 
 /** A divisor of zero means one, as in Kubernetes. */
