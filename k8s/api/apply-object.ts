@@ -3,8 +3,7 @@ import { apiVersionOf } from "#host/kube/object.ts";
 import { configFault } from "./apply/check-config.ts";
 import { type FieldSet, isEmpty, noFields, pathsOf } from "./apply/field-set.ts";
 import { pathText } from "./apply/fields-v1.ts";
-import { fieldsOf } from "./apply/fields-of.ts";
-import { appliedSoFar, lastApplied, rememberApplied } from "./apply/last-applied.ts";
+import { lastApplied, rememberApplied, withoutEarlier } from "./apply/last-applied.ts";
 import { type Managers, nobody, parseManagers } from "./apply/managers.ts";
 import { applyConfig, type FieldConflict, type OwnedWrite, ownersAfterUpdate } from "./apply/ownership.ts";
 import { emptyObject, ownedWrite, withoutManagers } from "./apply/record-writer.ts";
@@ -110,8 +109,9 @@ function withoutHandedOver(
   live: WorkingObject,
 ): readonly FieldConflict[] {
   const earlier = lastApplied(live, write.writer);
-  if (earlier === undefined) return conflicts;
-  return appliedSoFar(conflicts, fieldsOf(earlier, write.schema));
+  return earlier === undefined
+    ? conflicts
+    : withoutEarlier(conflicts, { earlier, live, schema: write.schema });
 }
 
 function unknownOwners(of: {

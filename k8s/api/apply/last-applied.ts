@@ -1,7 +1,9 @@
 /** The hand-over from kubectl's old way of applying, which kept the last configuration in an annotation, to server-side apply. */
 import { isJsonObject, type JsonObject, objectOr, textOr } from "../json.ts";
 import type { WorkingObject } from "../working-object.ts";
-import { difference, type FieldSet, isEmpty } from "./field-set.ts";
+import { compareFields } from "./compare-fields.ts";
+import { difference, isEmpty, union } from "./field-set.ts";
+import { fieldsOf } from "./fields-of.ts";
 import type { Managers, Writer } from "./managers.ts";
 import type { FieldConflict, OwnedWrite } from "./ownership.ts";
 
@@ -15,20 +17,23 @@ export function lastApplied(live: WorkingObject, writer: Writer): JsonObject | u
   if (writer.manager !== handedOverTo) return undefined;
   try {
     const value: unknown = JSON.parse(textOr(live.metadata.annotations?.[annotation]));
-    return isJsonObject(value) ? value : undefined;
+    return isJsonObject(value) && value["apiVersion"] === writer.apiVersion ? value : undefined;
   } catch {
     // An annotation that is no JSON says nothing about who applied what.
     return undefined;
   }
 }
 
-/** Conflicts about other fields than those. */
-export function appliedSoFar(
+/** Conflicts but for those about fields that were applied earlier and that nobody has changed since. */
+export function withoutEarlier(
   conflicts: readonly FieldConflict[],
-  earlier: FieldSet,
+  of: { readonly earlier: JsonObject; readonly live: WorkingObject; readonly schema: JsonObject },
 ): readonly FieldConflict[] {
+  const { added, modified, removed } = compareFields(of.earlier, of.live, of.schema);
+  const changed = union(union(added, modified), removed);
+  const handedOver = difference(fieldsOf(of.earlier, of.schema), changed);
   return conflicts
-    .map(({ owner, fields }) => ({ owner, fields: difference(fields, earlier) }))
+    .map(({ owner, fields }) => ({ owner, fields: difference(fields, handedOver) }))
     .filter(({ fields }) => !isEmpty(fields));
 }
 

@@ -325,6 +325,9 @@ describe("apply", () => {
     );
     const other = await apply(name, "somebody", configMap(name, { a: "2" }));
     expect(other.status).toBe(409);
+    await patch(name, "set", { data: { b: "9" } });
+    expect((await apply(name, "kubectl", configMap(name, { a: "2", b: "2" }))).status).toBe(409);
+    await patch(name, "set", { data: { b: "1" } });
     const taken = await apply(name, "kubectl", configMap(name, { a: "2" }));
     expect([taken.status, taken.body["data"] as unknown]).toEqual([200, { a: "2", b: "1" }]);
     const annotation: unknown = taken.body["metadata"]?.["annotations"]?.[key];
