@@ -11,6 +11,7 @@ import {
   namespaceResource,
   serviceResource,
 } from "../../model/core-objects.ts";
+import { definitionResource } from "../../model/definition.ts";
 import type { Api } from "../api.ts";
 import { openApi } from "../open-api.ts";
 
@@ -20,6 +21,15 @@ function openSmallApi(serviceRange: string): Api {
 }
 
 const api = openSmallApi("10.96.0.0/24");
+await api.client.create(definitionResource, {
+  metadata: { name: "things.tests.example" },
+  spec: {
+    group: "tests.example",
+    names: { plural: "things", kind: "Thing" },
+    scope: "Namespaced",
+    versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }],
+  },
+});
 afterAll(() => api.close());
 
 type Loose = KubeObject & { readonly [field: string]: unknown };
@@ -50,18 +60,55 @@ async function patch(type: ResourceType, object: Loose, value: object): Promise<
 
 const owner = { apiVersion: "v1", kind: "A", name: "a", uid: "u" };
 
+/** A kind of which nothing is known but its names. */
+const thingResource: ResourceType<Loose> = {
+  group: "tests.example",
+  version: "v1",
+  resource: "things",
+  kind: "Thing",
+  namespaced: true,
+};
+
 describe("metadata", () => {
+  const unreadable: readonly [what: string, metadata: object, field: string, why: string][] = [
+    ["a name that is no string", { name: 5 }, "metadata.name", "number|name|string"],
+    [
+      "a stem that is no string",
+      { name: "a", generateName: {} },
+      "metadata.generateName",
+      "object|generateName|string",
+    ],
+    ["labels that are no object", { labels: "a" }, "metadata.labels", "string|labels|map[string]string"],
+    ["a label that is no string", { labels: { a: 1 } }, "metadata.labels.a", "number|labels|string"],
+    [
+      "owners that are no array",
+      { ownerReferences: {} },
+      "metadata.ownerReferences",
+      "object|ownerReferences|[]v1.OwnerReference",
+    ],
+    [
+      "finalizers that are no array",
+      { finalizers: "a" },
+      "metadata.finalizers",
+      "string|finalizers|[]string",
+    ],
+  ];
+  test.each(unreadable)("%s cannot be read", async (_, metadata, _field, why) => {
+    const [got, field, type] = why.split("|");
+    expect(await refusalOf(create(configMapResource, { metadata }))).toBe(
+      `ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal ${got} into Go struct field ObjectMeta.metadata.${field} of type ${type}`,
+    );
+  });
+  test.each(unreadable)("%s is refused of a defined kind", async (_, metadata, field) => {
+    expect(await refusalOf(create(thingResource, { metadata }))).toEqual([field]);
+  });
+
   const rows: readonly [what: string, metadata: object, field: string][] = [
-    ["a name that is no string", { name: 5 }, "metadata.name"],
     ["a name that is too long", { name: "a".repeat(254) }, "metadata.name"],
-    ["a stem that is no string", { name: "a", generateName: {} }, "metadata.generateName"],
-    ["labels that are no object", { labels: "a" }, "metadata.labels"],
-    ["a label that is no string", { labels: { a: 1 } }, "metadata.labels.a"],
     ["a label's name with a space", { labels: { "a b": "c" } }, "metadata.labels"],
     ["a label's value with a space", { labels: { a: "b c" } }, "metadata.labels"],
     ["an annotation's name with a space", { annotations: { "a b": "c" } }, "metadata.annotations"],
     ["annotations that are too large", { annotations: { a: "x".repeat(300_000) } }, "metadata.annotations"],
-    ["owners that are no array", { ownerReferences: {} }, "metadata.ownerReferences"],
     ["an owner without a uid", { ownerReferences: [{ ...owner, uid: "" }] }, "metadata.ownerReferences.uid"],
     [
       "two controllers",
@@ -73,7 +120,6 @@ describe("metadata", () => {
       },
       "metadata.ownerReferences",
     ],
-    ["finalizers that are no array", { finalizers: "a" }, "metadata.finalizers"],
     ["a finalizer with a space", { finalizers: ["a b"] }, "metadata.finalizers"],
   ];
   test.each(rows)("%s is refused", async (_, metadata, field) => {

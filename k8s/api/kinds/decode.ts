@@ -23,13 +23,14 @@ interface Place {
   readonly unknown: string[];
 }
 
-/** Reads an object in place; its `apiVersion`, `kind` and `metadata` are others' matter. */
+/** Reads an object in place; of its metadata it only looks whether it can be read. */
 export function decodeObject(object: JsonObject, schema: JsonObject): Decoded {
   const unknown: string[] = [];
   try {
     const { apiVersion, kind, metadata, ...rest } = object;
     const place = { path: "", struct: structOf(schema), field: "", unknown };
     decodeStruct(rest, schema, place);
+    checkMetadata(metadata, schema, place);
     for (const name of Object.keys(object)) delete object[name];
     Object.assign(object, { apiVersion, kind, metadata }, rest);
     return { unknown };
@@ -37,6 +38,12 @@ export function decodeObject(object: JsonObject, schema: JsonObject): Decoded {
     if (error instanceof DecodeError) return { unknown, error: error.message };
     throw error;
   }
+}
+
+/** What is to be kept of metadata is the same for all kinds, and decided elsewhere. */
+function checkMetadata(metadata: unknown, schema: JsonObject, place: Place): void {
+  const declared = objectOr(objectOr(schema["properties"])["metadata"]);
+  decode(structuredClone(metadata), declared, { ...place, path: "metadata", field: "metadata", unknown: [] });
 }
 
 /** The value as it is to be kept; undefined: it says nothing. */

@@ -103,6 +103,7 @@ export function kindOfDefinition(definition: WorkingObject): KindDefinition {
     isCustom: true,
     nameForm: "subdomain",
     hasStatus: versions.some((version) => isJsonObject(objectOr(version["subresources"])["status"])),
+    ...scaleIn(versions),
     countsGeneration: true,
     needsVersion: true,
     unknownFields: unknownFieldsOf(definition),
@@ -134,6 +135,21 @@ function fieldsOf(versions: readonly JsonObject[]): Pick<KindDefinition, "fields
     ),
   );
   return names.length === 0 ? {} : { fields: selectableFields([...new Set(names)]) };
+}
+
+/** Where objects say how many they want and have, when a version declares it. */
+function scaleIn(versions: readonly JsonObject[]): Pick<KindDefinition, "scale"> {
+  const declared = versions.map((version) => objectOr(version["subresources"])["scale"]).find(isJsonObject);
+  if (declared === undefined) return {};
+  const { specReplicasPath, statusReplicasPath, labelSelectorPath } = declared;
+  return {
+    scale: {
+      specReplicas: textOr(specReplicasPath),
+      statusReplicas: textOr(statusReplicasPath),
+      // A path that nothing is at: what has no selector has an empty one.
+      labelSelector: textOr(labelSelectorPath),
+    },
+  };
 }
 
 function setDefaults(definition: WorkingObject): JsonObject {
