@@ -120,7 +120,7 @@ async function answerUpdate(context: ApiContext, asked: ObjectRequest): Promise<
 
 async function answerPatch(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { target, parsed } = asked;
-  const body = await readPatch(asked.request);
+  const body = await readPatch(asked.request, asked.target.kind.isCustom);
   const { isForced, ...asks } = patchOptions(writeRequestOf(asked), body.kind === "apply");
   const options = { ...asks, duplicates: body.duplicates };
   const at = { target, name: parsed.name };

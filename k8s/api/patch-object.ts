@@ -43,7 +43,7 @@ function applyPatch({ kind, version }: Target, old: WorkingObject, patch: Patch)
     case "strategic": {
       if (kind.isCustom) {
         const supported = ["application/json-patch+json", "application/merge-patch+json"];
-        throw unsupportedMediaType("application/strategic-merge-patch+json", supported);
+        throw unsupportedMediaType(supported);
       }
       const schema = findVersion(kind, version)?.schema?.declared;
       return strategicPatch(old, patch.value, resourceSchema(schema));

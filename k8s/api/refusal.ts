@@ -210,8 +210,8 @@ export function tooLarge(bytesMax: number): KubeError {
 }
 
 /** 415 for a body of a type that is not read. */
-export function unsupportedMediaType(got: string, wanted: readonly string[]): KubeError {
-  const message = `the body of the request was in an unknown format: ${JSON.stringify(got)}; accepted media types include: ${wanted.join(", ")}`;
+export function unsupportedMediaType(wanted: readonly string[]): KubeError {
+  const message = `the body of the request was in an unknown format - accepted media types include: ${wanted.join(", ")}`;
   return failure(415, "UnsupportedMediaType", message, undefined);
 }
 

@@ -52,12 +52,16 @@ export interface ReadPatch extends ReadValue {
 
 /**
  * The body of a patch, whose type says what kind of patch it is.
+ * @param isCustom Whether it is of a defined kind.
  * @throws KubeError 413, 415 or 400.
  */
-export async function readPatch(request: Request): Promise<ReadPatch> {
+export async function readPatch(request: Request, isCustom: boolean): Promise<ReadPatch> {
   const type = mediaType(request);
   const kind = Object.hasOwn(patchKinds, type) ? patchKinds[type] : undefined;
-  if (kind === undefined) throw unsupportedMediaType(type, Object.keys(patchKinds));
+  // Only a built-in kind's schema says how its lists are merged strategically.
+  if (kind === undefined || (isCustom && kind === "strategic")) {
+    throw unsupportedMediaType(patchTypes.filter((known) => !isCustom || patchKinds[known] !== "strategic"));
+  }
   const reader = type.endsWith("yaml") ? await readerOf("application/yaml") : readJson;
   return { kind, ...parseStrictly(await readText(request), reader) };
 }
@@ -72,6 +76,11 @@ const patchKinds: Readonly<Record<string, PatchKind>> = {
   "application/apply-patch+yaml": "apply",
   "application/apply-patch+json": "apply",
 };
+
+/** Those that are told to clients that send others. */
+const patchTypes: readonly string[] = Object.keys(patchKinds).filter(
+  (type) => type !== "application/apply-patch+json",
+);
 
 function mediaType(request: Request): string {
   const header = request.headers.get("content-type") ?? "application/json";
@@ -99,7 +108,7 @@ const readJson: BodyReader = {
 
 async function readerOf(type: string): Promise<BodyReader> {
   if (type === readJson.type) return readJson;
-  if (type !== "application/yaml") throw unsupportedMediaType(type, objectTypes);
+  if (type !== "application/yaml") throw unsupportedMediaType(objectTypes);
   // Imported when the first YAML comes: it is 9 MB of memory, and programs send JSON.
   const { LineCounter, parseDocument } = await import("yaml");
   return {

@@ -53,7 +53,7 @@ async function answerUpdate(context: ApiContext, asked: ScaleRequest): Promise<R
 
 async function answerPatch(context: ApiContext, asked: ScaleRequest): Promise<Response> {
   const { target, name, paths } = asked;
-  const patch = await readPatch(asked.request);
+  const patch = await readPatch(asked.request, target.kind.isCustom);
   const { isForced, ...options } = patchOptions(asked.write, patch.kind === "apply");
   if (patch.kind === "apply") {
     const config = configOfScale({ ...target, paths }, patch.value);

@@ -54,9 +54,31 @@ function formOf(schema: JsonObject): Form | undefined {
   }
 }
 
+/** A value as Kubernetes' own messages show it. */
 function shown(value: unknown, wanted: Form): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return wanted === "map" || wanted === "list" ? `&{${text}}` : `&value.valueUnstructured{Value:${text}}`;
+  switch (wanted) {
+    case "map":
+    case "list":
+      return `&{${valueText(value)}}`;
+    case "number":
+      return typeText(value);
+    case "string":
+    case "boolean":
+      return `&value.valueUnstructured{Value:${valueText(value)}}`;
+  }
+}
+
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(valueText).join(" ")}]`;
+  if (!isJsonObject(value)) return typeof value === "string" ? value : JSON.stringify(value);
+  const names = Object.keys(value).sort();
+  return `map[${names.map((name) => `${name}:${valueText(value[name])}`).join(" ")}]`;
+}
+
+function typeText(value: unknown): string {
+  if (Array.isArray(value)) return "[]interface {}";
+  if (isJsonObject(value)) return "map[string]interface {}";
+  return typeof value === "boolean" ? "bool" : typeof value;
 }
 
 function objectFault(object: JsonObject, { schema, path }: Place): string | undefined {

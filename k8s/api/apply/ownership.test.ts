@@ -156,7 +156,7 @@ test.each<[unknown, string]>([
   [{ ports: [{ port: 80 }, { port: 80 }] }, '.ports: duplicate entries for key [port=80,protocol="TCP"]'],
   [{ tags: ["a", "a"] }, '.tags: duplicate entries for key [="a"]'],
   [{ deep: { c: 1 } }, ".deep.c: field not declared in schema"],
-  [{ replicas: "x" }, ".replicas: expected numeric (int or float), got &value.valueUnstructured{Value:x}"],
+  [{ replicas: "x" }, ".replicas: expected numeric (int or float), got string"],
   [{ labels: [1] }, ".labels: expected map, got &{[1]}"],
   [{ tags: "a" }, ".tags: expected list, got &{a}"],
   [{ list: [1] }, ".list[0]: expected string, got &value.valueUnstructured{Value:1}"],

@@ -11,6 +11,7 @@ import {
 const suites = [
   "apply",
   "definitions",
+  "custom",
   "fixed",
   "kinds",
   "lists",
