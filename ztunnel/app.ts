@@ -80,7 +80,7 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
     clock,
     workDone: () => workDone(ledger),
   });
-  const local = await openLocal(parts, { workloads, pods });
+  const local = await openLocal(parts, { workloads, pods, known: source.known });
   const admin = serveAdmin({
     socketPath: join(config.runDir, "admin", "ztunnel.sock"),
     metrics: registry,
@@ -143,6 +143,13 @@ async function openSource(options: {
   return (await import("./control-plane-source.ts")).openControlPlaneSource(source, options);
 }
 
+/** Who takes local workloads, and when. */
+interface LocalTables {
+  readonly workloads: Workloads;
+  readonly pods: Pods;
+  readonly known: Promise<void>;
+}
+
 /** Where local workloads come from. */
 interface Local {
   /** What was not told of yet. */
@@ -151,10 +158,7 @@ interface Local {
 }
 
 /** The local workloads: those that the node runtime and the node hand over, or the captures of the file mode. */
-async function openLocal(
-  parts: Parts,
-  { workloads, pods }: { readonly workloads: Workloads; readonly pods: Pods },
-): Promise<Local> {
+async function openLocal(parts: Parts, { workloads, pods, known }: LocalTables): Promise<Local> {
   const { source } = parts.config;
   const { libc, clock, log, random } = parts;
   if (source.kind === "file") {
@@ -171,7 +175,8 @@ async function openLocal(
   };
   const ofSlots = followZds({ ...common, ...slots });
   const enrolled = { node: "node", path: source.podsPath, served: servePods(pods), isOptional: true };
-  const ofPods = followZds({ ...common, ...enrolled });
+  // A Pod that is served before the mesh is known would be carried in the plain to those who have tunnels.
+  const ofPods = followZds({ ...common, ...enrolled }, known);
   return {
     waitsFor() {
       const isWithoutPods = ofPods.isSynced || !existsSync(source.podsPath);

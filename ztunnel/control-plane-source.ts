@@ -32,15 +32,20 @@ export function openControlPlaneSource(
     onFailure: (identity, error, failures) =>
       log.warn("certificate not minted", { identity, error: error.message, failures }),
   });
+  const known = Promise.withResolvers<void>();
   const discovery = openDiscovery({
     channel: source.ads,
     nodeId: `ztunnel~127.0.0.1~${config.node}.lambient-system~lambient-system.svc.${config.domain}`,
     types: meshWatches(mesh, () => prefetchTemplates(mesh, certificates)),
-    onState: (state) => report(state, metrics, log),
+    onState(state) {
+      if (state.kind === "synced") known.resolve();
+      report(state, metrics, log);
+    },
     clock,
   });
   return {
     certificates,
+    known: known.promise,
     get waitsFor() {
       return discovery.isSynced ? [] : ["discovery"];
     },

@@ -43,6 +43,7 @@ export function openFileSource(
   return {
     certificates,
     waitsFor: [],
+    known: Promise.resolve(),
     status: () => ({ path: source.path }),
     close() {
       timer.cancel();

@@ -60,10 +60,11 @@ const backoff = { firstMs: 10, longestMs: 1_000, jitter: 0.2 };
 /** A Pod that starts waits for this. */
 const optionalBackoff = { ...backoff, longestMs: 200 };
 
-/** Starts following; returns at once. */
-export function followZds(options: ZdsOptions): Zds {
+/** Starts following; returns at once. @param after settles when the first connection may be made */
+export function followZds(options: ZdsOptions, after?: Promise<void>): Zds {
   const follower = new Follower(options);
-  follower.connect();
+  if (after === undefined) follower.connect();
+  else void after.then(() => follower.connect());
   return follower;
 }
 
@@ -83,6 +84,7 @@ class Follower implements Zds {
   }
 
   connect(): void {
+    if (!this.#isOpen) return;
     const { libc, poller, path, log, node } = this.#options;
     try {
       this.#fd = connectPackets(libc, path);
