@@ -9,7 +9,9 @@ const benches: Readonly<Record<string, () => Promise<{ readonly run: Bench }>>> 
   tunnel: () => import("./tunnel.ts"),
   coldstart: () => import("./coldstart.ts"),
   chain: () => import("./chain.ts"),
+  api: () => import("./api.ts"),
   memory: () => import("./memory.ts"),
+  enrol: () => import("./enrol.ts"),
 };
 
 const { values, positionals } = parseArgs({

@@ -30,8 +30,13 @@ const statistics = 6;
 const solSocket = 1;
 const receiveBufferForce = 33;
 
-/** Begins to capture in the namespace behind a path. */
-export function openPacketCapture(libc: Libc, poller: Poller, namespacePath: string): PacketCapture {
+/** Begins to capture in the namespace behind a path. @param onPacket told of each packet as it comes */
+export function openPacketCapture(
+  libc: Libc,
+  poller: Poller,
+  namespacePath: string,
+  onPacket?: (packet: CapturedPacket) => void,
+): PacketCapture {
   using namespace = openNetworkNamespace(namespacePath);
   const fd = socketIn(libc, namespace.fd, { family: packetFamily, type: rawType, protocol: everyProtocol });
   const room = Buffer.alloc(4);
@@ -44,7 +49,9 @@ export function openPacketCapture(libc: Libc, poller: Poller, namespacePath: str
       const length = libc.attempt("read", fd, buffer, buffer.length);
       if (length <= 0) return;
       const packet = parsePacket(Buffer.from(buffer.subarray(ethernetBytes, length)));
-      if (packet !== undefined && packets.length < packetsMax) packets.push(packet);
+      if (packet === undefined) continue;
+      if (packets.length < packetsMax) packets.push(packet);
+      onPacket?.(packet);
     }
   };
   const watch = poller.watch(fd, "readable", () => {
