@@ -2,7 +2,7 @@
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import { isAlreadyExists, isNotFound, isConflict } from "#host/kube/kube-error.ts";
 import { nodeResource } from "../../k8s/model/node.ts";
-import { type PodObject, podResource } from "../../k8s/model/pod.ts";
+import { instanceAnnotation, type PodObject, podResource } from "../../k8s/model/pod.ts";
 
 /** What becomes of a Pod on it. */
 export type PodFate = "ready" | "unready" | "succeeded" | "failed" | "pending";
@@ -63,6 +63,7 @@ export async function scriptKubelet(kube: KubeClient, node = "node-0"): Promise<
     fieldSelector: `spec.nodeName=${node}`,
     signal: stop.signal,
     onEvent({ type, object }) {
+      if (object.metadata.annotations?.[instanceAnnotation] !== undefined) return;
       if (type === "DELETED") pods.delete(object.metadata.uid);
       else {
         pods.set(object.metadata.uid, object);

@@ -177,7 +177,7 @@ test.each<[string, DaemonSetObject, readonly NodeObject[], readonly PodObject[],
     [daemon("p", "a", 1), daemon("q", "a", 2)],
     ["delete p"],
   ],
-])("%s", (_case, set, nodes, pods, want) => {
+])("%s", (...[, set, nodes, pods, want]) => {
   expect(
     decide(set, nodes, pods)
       .filter(({ kind }) => kind !== "status")

@@ -10,8 +10,6 @@ import { reconcileDeployment } from "./reconcile-deployment.ts";
 import { resolveCount } from "./replica-counts.ts";
 import { revisionAnnotation, revisionOf } from "./revisions.ts";
 
-type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
-
 function deploymentOf(replicas: number, more: Partial<DeploymentObject["spec"]> = {}): DeploymentObject {
   const labels = { app: "web" };
   return {
@@ -112,12 +110,12 @@ class World {
         break;
       }
       case "patch":
-        this.#patch(action.key.name, action.value as Mutable<DeploymentObject>);
+        this.#patch(action.key.name, action.value);
         break;
       case "status":
         this.deployment = {
           ...this.deployment,
-          status: action.status as NonNullable<DeploymentObject["status"]>,
+          status: action.status,
         };
         break;
       case "delete":
@@ -175,7 +173,7 @@ test.each<[string, number, NonNullable<DeploymentObject["spec"]["strategy"]>, nu
   ["none more", 10, { rollingUpdate: { maxSurge: 0, maxUnavailable: "30%" } }, 10, 7],
   ["all at once", 3, { rollingUpdate: { maxSurge: "100%", maxUnavailable: 0 } }, 6, 3],
   ["nothing may move, so one may", 2, { rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } }, 2, 1],
-])("a rollout with %s", (_case, replicas, strategy, totalMax, availableMin) => {
+])("a rollout with %s", (...[, replicas, strategy, totalMax, availableMin]) => {
   const world = new World(deploymentOf(replicas, { strategy }));
   world.settle();
   world.change(v2);

@@ -136,10 +136,14 @@ test("a member has its own name and number, and below the partition the former t
   });
 });
 
+function statusOf(pods: readonly PodObject[]): unknown {
+  return decide(setOf(2, rolled), pods).flatMap((action) =>
+    action.kind === "status" ? [action.status] : [],
+  )[0];
+}
+
 test("the status tells of both revisions until all Pods are of the new one and ready", () => {
-  const status = (pods: readonly PodObject[]): unknown =>
-    decide(setOf(2, rolled), pods).flatMap((action) => (action.kind === "status" ? [action.status] : []))[0];
-  expect(status([member(0), member(1, 2)])).toEqual({
+  expect(statusOf([member(0), member(1, 2)])).toEqual({
     observedGeneration: 1,
     replicas: 2,
     readyReplicas: 2,
@@ -150,7 +154,10 @@ test("the status tells of both revisions until all Pods are of the new one and r
     updateRevision: "db-2",
     collisionCount: 0,
   });
-  expect(status([member(0, 2), member(1, 2)])).toMatchObject({ currentRevision: "db-2", currentReplicas: 2 });
+  expect(statusOf([member(0, 2), member(1, 2)])).toMatchObject({
+    currentRevision: "db-2",
+    currentReplicas: 2,
+  });
 });
 
 test("history: a new template is recorded, one that came back is renumbered, those beyond the limit go", () => {
