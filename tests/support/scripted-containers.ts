@@ -13,10 +13,10 @@ export interface ScriptedCommand {
   readonly args: readonly string[];
   /** Its input, to its end. */
   readonly input: ReadableStreamDefaultReader<Uint8Array>;
-  write(text: string | Uint8Array): Promise<void>;
-  complain(text: string): Promise<void>;
-  /** The next size that its terminal is given. */
-  size(): Promise<TerminalSize>;
+  readonly write: (text: string | Uint8Array) => Promise<void>;
+  readonly complain: (text: string) => Promise<void>;
+  /** The size that its terminal is given. */
+  readonly size: () => Promise<TerminalSize>;
   /** Resolves when it is let go. */
   readonly letGo: Promise<void>;
 }

@@ -28,11 +28,12 @@ export interface SpdyPeer extends Disposable {
   close(): void;
 }
 
-/** Connects and asks. */
+/** Connects and asks; `tunnelled` puts everything into the messages of a WebSocket. */
 export async function connectSpdy(
   port: number,
   target: string,
   headers: readonly HeaderField[],
+  tunnelled = false,
 ): Promise<SpdyPeer> {
   const reader = new SpdyReader();
   const deflater = new HeaderDeflater();
@@ -43,8 +44,10 @@ export async function connectSpdy(
   let isClosed = false;
   let nextId = 1;
   const ready = Promise.withResolvers<void>();
-  const take = (bytes: Uint8Array): void => {
-    reader.push(bytes);
+  const unwrap = tunnelled ? makeUnwrap() : (bytes: Uint8Array): Uint8Array => bytes;
+  const wrap = (bytes: Uint8Array): Uint8Array => (tunnelled ? maskedFrame(bytes) : bytes);
+  const take = (received: Uint8Array): void => {
+    reader.push(unwrap(received));
     for (let event = reader.read(); event !== undefined; event = reader.read()) {
       if (event.kind !== "data") {
         said.push(event);
@@ -81,9 +84,14 @@ export async function connectSpdy(
     const taken = waiting.length > 0 ? 0 : socket.write(bytes);
     if (taken < bytes.length) waiting = Buffer.concat([waiting, bytes.subarray(taken)]);
   };
+  const say = (bytes: Uint8Array): void => write(wrap(bytes));
   await ready.promise;
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  write(Buffer.from(`POST ${target} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n${lines}\r\n`));
+  write(
+    Buffer.from(
+      `${tunnelled ? "GET" : "POST"} ${target} HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n${lines}\r\n`,
+    ),
+  );
   await waitUntil("an answer", () => head.includes("\r\n\r\n"));
   return {
     get head() {
@@ -96,23 +104,52 @@ export async function connectSpdy(
     open(fields, isEnd = false) {
       const id = nextId;
       nextId += 2;
-      write(encodeSynStream(id, deflater.deflate(Object.entries(fields)), isEnd));
+      say(encodeSynStream(id, deflater.deflate(Object.entries(fields)), isEnd));
       return id;
     },
     send(streamId, text, isEnd = false) {
       const bytes = Buffer.from(text);
-      write(encodeDataHead(streamId, bytes.length, isEnd));
-      write(bytes);
+      say(encodeDataHead(streamId, bytes.length, isEnd));
+      say(bytes);
     },
-    reset: (streamId) => write(encodeReset(streamId, 5)),
-    ping: (id) => write(encodePing(id)),
+    reset: (streamId) => say(encodeReset(streamId, 5)),
+    ping: (id) => say(encodePing(id)),
     raw: write,
     text: (streamId) => Buffer.concat(pieces.get(streamId) ?? []).toString("utf8"),
     bytes: (streamId) => (pieces.get(streamId) ?? []).reduce((sum, piece) => sum + piece.length, 0),
     hasEnded: (streamId) => ended.has(streamId),
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     close: () => void socket.end(),
-    [Symbol.dispose]: () => void socket.terminate(),
+    [Symbol.dispose]: () => socket.terminate(),
+  };
+}
+
+/** A client's binary frame; the mask is of zeros, so that it changes nothing. */
+function maskedFrame(bytes: Uint8Array): Uint8Array {
+  const head = Buffer.alloc(14);
+  head[0] = 0x82;
+  head[1] = 0xff;
+  head.writeBigUInt64BE(BigInt(bytes.length), 2);
+  return Buffer.concat([head, bytes]);
+}
+
+/** Takes a server's frames off what they carry; control frames carry nothing. */
+function makeUnwrap(): (bytes: Uint8Array) => Uint8Array {
+  let rest: Buffer = Buffer.alloc(0);
+  return (bytes) => {
+    rest = Buffer.concat([rest, bytes]);
+    const payloads: Uint8Array[] = [];
+    for (;;) {
+      const short = (rest[1] ?? 0) & 0x7f;
+      const headBytes = short === 127 ? 10 : short === 126 ? 4 : 2;
+      if (rest.length < headBytes) break;
+      const length =
+        short === 127 ? Number(rest.readBigUInt64BE(2)) : short === 126 ? rest.readUInt16BE(2) : short;
+      if (rest.length < headBytes + length) break;
+      if (((rest[0] ?? 0) & 0x0f) < 8) payloads.push(rest.subarray(headBytes, headBytes + length));
+      rest = rest.subarray(headBytes + length);
+    }
+    return Buffer.concat(payloads);
   };
 }

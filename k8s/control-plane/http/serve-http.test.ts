@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
+import { FakeClock } from "#host/fake/fake-clock.ts";
 import { waitUntil } from "../../../tests/support/wait-until.ts";
 import { openRoot } from "../authority/open-root.ts";
 import { issueServerCertificate } from "../authority/server-certificate.ts";
@@ -119,13 +120,13 @@ interface RawClient extends AsyncDisposable {
   close(): void;
 }
 
-async function connect(): Promise<RawClient> {
+async function connect(to = server): Promise<RawClient> {
   const chunks: Buffer[] = [];
   let isClosed = false;
   const ready = Promise.withResolvers<void>();
   const socket = await Bun.connect({
     hostname: "127.0.0.1",
-    port: server.port,
+    port: to.port,
     tls: { rejectUnauthorized: false },
     socket: {
       handshake: () => ready.resolve(),
@@ -274,3 +275,32 @@ test.each(["GET", "POST"])(
     await waitUntil("nothing is left", () => server.connectionsOpen === 0);
   },
 );
+
+test("a connection without a request is closed in time, half a request is told so, and one that answers stays", async () => {
+  const clock = new FakeClock();
+  const issuer = openRoot(folder, "cluster.local", Date.now());
+  const patient = serveHttp({
+    port: 0,
+    ...issueServerCertificate(issuer, Date.now()),
+    bodyBytesMax,
+    handle,
+    clock,
+  });
+  const [idle, half, body, busy, deaf] = await Promise.all([1, 2, 3, 4, 5].map(() => connect(patient)));
+  half?.send("GET /text HTTP/1.1\r\nho");
+  body?.send("POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc");
+  busy?.send("GET /watch HTTP/1.1\r\nhost: a\r\n\r\n");
+  await waitUntil("the watch has begun", () => busy?.text().includes("first"));
+  clock.advance(70_000);
+  await waitUntil("half a request is over", () => half?.isClosed === true && body?.isClosed === true);
+  expect([half?.text(), body?.text()]).toEqual([
+    expect.stringMatching(/^HTTP\/1\.1 408 /),
+    expect.stringMatching(/^HTTP\/1\.1 408 /),
+  ]);
+  expect([idle?.isClosed, busy?.isClosed]).toEqual([false, false]);
+  clock.advance(200_000);
+  await waitUntil("the idle one is over", () => idle?.isClosed === true && deaf?.isClosed === true);
+  expect(busy?.isClosed).toBe(false);
+  patient.close();
+  await waitUntil("nothing is left", () => busy?.isClosed === true && patient.connectionsOpen === 0);
+});

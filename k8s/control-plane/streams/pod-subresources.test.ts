@@ -156,7 +156,6 @@ beforeAll(async () => {
     network: libc.homeNamespace,
   };
   containers = scriptedContainers(given);
-  const isApi = async (token: string): Promise<boolean> => token === "the-api";
   node = serveStreams({ socketPath, access: containers, isApi, libc, log: silentLog });
 });
 
@@ -168,6 +167,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
   expect(faults).toEqual([]);
 });
+
+async function isApi(token: string): Promise<boolean> {
+  return token === "the-api";
+}
 
 /** Pages of two lines, by the function. */
 async function askInstances(method: string, params: object): Promise<unknown> {
@@ -481,7 +484,7 @@ function talk(query: string, protocol: string, onOpen: (socket: WebSocket) => vo
     {
       ...(protocol === "" ? {} : { protocols: [protocol] }),
       tls: { rejectUnauthorized: false },
-    } as never,
+    },
   );
   socket.binaryType = "nodebuffer" as never;
   const messages: string[] = [];
@@ -534,7 +537,7 @@ test.each(older)(
     const [greeting, ...rest] = heard.messages.map(read);
     expect(heard.protocol).toBe(protocol);
     expect(greeting).toEqual([1, ""]);
-    expect(rest.filter(([channel]) => channel < 3).toSorted()).toEqual([
+    expect(rest.filter(([channel]) => channel < 3).toSorted(([a], [b]) => a - b)).toEqual([
       [1, "out"],
       [2, "err"],
     ]);
@@ -660,4 +663,87 @@ test("SPDY: ports are forwarded, each connection by a pair of streams", async ()
     expect(peer.said).toContainEqual({ kind: "reset", streamId, status: 3 });
   peer.close();
   await waitUntil("nothing is left", () => node.open === 0);
+});
+
+test("WebSocket: ports are forwarded by SPDY within its messages", async () => {
+  const body = "y".repeat(300_000);
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket, bytes) => void socket.end(`${bytes.toString()}${body}`) },
+  });
+  const tunnelHeaders: HeaderField[] = [
+    ["connection", "upgrade"],
+    ["upgrade", "websocket"],
+    ["sec-websocket-version", "13"],
+    ["sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="],
+    ["sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io"],
+  ];
+  const target = "/api/v1/namespaces/default/pods/talker/portforward";
+  const peer = await connectSpdy(port.port, target, tunnelHeaders, true);
+  using _ = peer;
+  expect(peer.head).toContain("sec-websocket-protocol: SPDY/3.1+portforward.k8s.io");
+  const fields = { port: String(listener.port), requestid: "0" };
+  const error = peer.open({ streamtype: "error", ...fields }, true);
+  const data = peer.open({ streamtype: "data", ...fields });
+  peer.send(data, "hello", true);
+  await waitUntil("it is over", () => peer.hasEnded(error));
+  expect(peer.text(data)).toBe(`hello${body}`);
+  listener.stop(true);
+  // A message of text is not the tunnel's.
+  peer.raw(Buffer.from([0x81, 0x80, 0, 0, 0, 0]));
+  peer.raw(Buffer.from([0x88, 0x80, 0, 0, 0, 0]));
+  await waitUntil("it is closed", () => peer.isClosed);
+});
+
+test("a client whose input is not taken is asked whether it lives, and lets go when it leaves", async () => {
+  const { peer, ids } = await execSpdy(
+    "exec?container=main&command=wait&stdin=1&stdout=1",
+    "v4.channel.k8s.io",
+    ["error", "stdin", "stdout"],
+  );
+  using _ = peer;
+  for (let i = 0; i < 16; i++) peer.send(ids["stdin"] ?? 0, Buffer.alloc(64 << 10));
+  await waitUntil("it is asked", () => peer.said.some(({ kind }) => kind === "ping"));
+  expect(containers.running.has("wait")).toBe(true);
+  peer[Symbol.dispose]();
+  await waitUntil("it is let go", () => !containers.running.has("wait") && node.open === 0);
+});
+
+test("a client over WebSocket whose input is not taken lets go when it leaves", async () => {
+  const client = await connectSpdy(
+    port.port,
+    "/api/v1/namespaces/default/pods/talker/exec?container=main&command=wait&stdin=1&stdout=1",
+    [
+      ["connection", "upgrade"],
+      ["upgrade", "websocket"],
+      ["sec-websocket-version", "13"],
+      ["sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="],
+      ["sec-websocket-protocol", "v5.channel.k8s.io"],
+    ],
+  );
+  // A frame of 1 MiB with a mask of zeros, channel 0.
+  const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0]);
+  client.raw(Buffer.concat([head, Buffer.alloc(1 << 20)]));
+  await waitUntil("it runs", () => containers.running.has("wait"));
+  client[Symbol.dispose]();
+  await waitUntil("it is let go", () => !containers.running.has("wait") && node.open === 0);
+});
+
+test("without a node every stream says so", async () => {
+  node.close();
+  const response = await ask("GET", "talker/log?container=main");
+  expect([response.status, await response.text()]).toEqual([
+    500,
+    expect.stringContaining("cannot read the log from the node: Cannot connect to"),
+  ]);
+  const heard = await talk("exec?container=main&command=echo&stdout=1", "v5.channel.k8s.io", () => {});
+  expect(heard.messages.at(-1)).toContain("error executing command in container: Cannot connect to");
+  node = serveStreams({
+    socketPath: join(folder, "kubelet.sock"),
+    access: containers,
+    isApi,
+    libc,
+    log: silentLog,
+  });
 });
