@@ -1,7 +1,13 @@
 /** What the kinds that make Pods must keep to by themselves: a selector that fits the template, a template whose Pods may be. */
 import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
 import type { ObjectCheck } from "../kind.ts";
-import { type FieldFault, invalidValue, requiredValue, unsupportedValue } from "../refusal.ts";
+import {
+  type FieldFault,
+  forbiddenField,
+  invalidValue,
+  requiredValue,
+  unsupportedValue,
+} from "../refusal.ts";
 import { specOf } from "./columns.ts";
 import { podSpecFaults } from "./pod-checks.ts";
 
@@ -15,6 +21,7 @@ export function workloadCheck(kind: string): ObjectCheck {
       ...countFaults(spec["replicas"], "spec.replicas"),
       ...selectorFaults(spec, kind),
       ...strategyFaults(objectOr(spec["strategy"])),
+      ...claimFaults(spec["volumeClaimTemplates"]),
       ...podSpecFaults(templateOf(spec), templateField),
       ...foreverFaults(templateOf(spec)["restartPolicy"]),
     ];
@@ -38,6 +45,13 @@ export const jobCheck: ObjectCheck = (job) => {
 
 function templateOf(spec: JsonObject): JsonObject {
   return specOf(objectOr(spec["template"]));
+}
+
+/** Rather than Pods that wait for ever for volumes that nobody makes. */
+function claimFaults(claims: unknown): readonly FieldFault[] {
+  if (arrayOr(claims).length === 0) return [];
+  const why = "persistent volumes are not served here: use emptyDir, or hostPath where the node allows it";
+  return [forbiddenField("spec.volumeClaimTemplates", why)];
 }
 
 function countFaults(value: unknown, field: string): readonly FieldFault[] {

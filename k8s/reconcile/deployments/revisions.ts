@@ -12,7 +12,7 @@ import { templateHash } from "../workloads/template-hash.ts";
 import { maxSurge, newReplicas, wantedOf } from "./replica-counts.ts";
 
 /** On Pods of a Deployment and their ReplicaSet: which template they are of. */
-export const hashLabel = "pod-template-hash";
+const hashLabel = "pod-template-hash";
 /** Number of a template: `kubectl rollout history` shows it. */
 export const revisionAnnotation = "deployment.kubernetes.io/revision";
 /** Numbers that a template had before it came back. */
