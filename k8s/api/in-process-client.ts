@@ -24,6 +24,9 @@ import { watchObjects } from "./watch-objects.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, WriteOptions } from "./write-context.ts";
 
+/** The name under which what the process itself writes is kept. */
+const manager = "lambient";
+
 /**
  * A client that may do everything. Its type assertions are sound: what is read or written is an object of the resource
  * that was asked for, by whose schema it was read when it was stored.
@@ -52,14 +55,23 @@ export class InProcessClient implements KubeClient {
 
   async create<Kind extends KubeObject>(type: ResourceType<Kind>, draft: Draft<Kind>): Promise<Kind> {
     const target = this.#target("create", type, draft.metadata.namespace);
-    return inVersion(target, createObject(this.#context, target, jsonCopy(draft)).object) as Kind;
+    return inVersion(
+      target,
+      createObject(this.#context, target, jsonCopy(draft), { manager }).object,
+    ) as Kind;
   }
 
   async update<Kind extends KubeObject>(type: ResourceType<Kind>, object: Kind): Promise<Kind> {
     const target = this.#target("update", type, object.metadata.namespace);
     const change = (): unknown => jsonCopy(object);
     const { name } = object.metadata;
-    const written = updateObject(this.#context, { target, name, change, replaces: true, options: {} });
+    const written = updateObject(this.#context, {
+      target,
+      name,
+      change,
+      replaces: true,
+      options: { manager },
+    });
     return inVersion(target, written.object) as Kind;
   }
 
@@ -68,7 +80,7 @@ export class InProcessClient implements KubeClient {
     key: ObjectKey,
     patch: Patch,
   ): Promise<Kind> {
-    return this.#patch(type, { key, patch, options: {} });
+    return this.#patch(type, { key, patch, options: { manager } });
   }
 
   async patchStatus<Kind extends KubeObject>(
@@ -76,7 +88,7 @@ export class InProcessClient implements KubeClient {
     key: ObjectKey,
     patch: Patch,
   ): Promise<Kind> {
-    return this.#patch(type, { key, patch, options: { subresource: "status" } });
+    return this.#patch(type, { key, patch, options: { subresource: "status", manager } });
   }
 
   async delete(type: ResourceType, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
