@@ -32,11 +32,8 @@ export function parseFieldSelector(text: string): Result<FieldSelector> {
       return err(`invalid selector: '${shown}'; can't understand '${term.slice(0, 80)}'`);
     }
     const [, field = "", operator, escaped = ""] = match;
-    const wrong = /\\(?![\\,=])/.exec(escaped);
-    if (wrong !== null) {
-      const sequence = escaped.slice(wrong.index, wrong.index + 2);
-      return err(`invalid field selector: invalid escape sequence: ${sequence}`);
-    }
+    const wrong = /\\.?/s.exec(escaped.replaceAll(/\\[\\,=]/g, ""));
+    if (wrong !== null) return err(`invalid field selector: invalid escape sequence: ${wrong[0]}`);
     const value = escaped.replaceAll(/\\([\\,=])/g, "$1");
     requirements.push({ field, equal: operator !== "!=", value });
   }

@@ -109,7 +109,11 @@ describe("metadata", () => {
     ["a label's value with a space", { labels: { a: "b c" } }, "metadata.labels"],
     ["an annotation's name with a space", { annotations: { "a b": "c" } }, "metadata.annotations"],
     ["annotations that are too large", { annotations: { a: "x".repeat(300_000) } }, "metadata.annotations"],
-    ["an owner without a uid", { ownerReferences: [{ ...owner, uid: "" }] }, "metadata.ownerReferences.uid"],
+    [
+      "an owner without a uid",
+      { ownerReferences: [{ ...owner, uid: "" }] },
+      "metadata.ownerReferences[0].uid",
+    ],
     [
       "two controllers",
       {
@@ -120,7 +124,8 @@ describe("metadata", () => {
       },
       "metadata.ownerReferences",
     ],
-    ["a finalizer with a space", { finalizers: ["a b"] }, "metadata.finalizers"],
+    ["a finalizer with a space", { finalizers: ["a/b c"] }, "metadata.finalizers"],
+    ["a finalizer without a prefix", { finalizers: ["a"] }, "metadata.finalizers[0]"],
   ];
   test.each(rows)("%s is refused", async (_, metadata, field) => {
     expect(await refusalOf(create(configMapResource, { metadata }))).toEqual([field]);

@@ -26,7 +26,7 @@ export function serviceKind(schemas: KubeSchemas, addresses: ClusterAddresses): 
     ],
     rules: serviceRules(addresses),
     more: {
-      nameForm: "label-1035",
+      nameForm: "label",
       hasStatus: true,
       fields: selectableFields(["spec.clusterIP", "spec.type"]),
     },

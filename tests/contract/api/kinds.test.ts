@@ -574,6 +574,49 @@ describe("what is refused", () => {
   });
 });
 
+const subdomainForm = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
+const subdomainRule = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${subdomainForm}')`;
+const partRule =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const valueRule =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+describe("metadata that are refused", () => {
+  test.each<[metadata: object, why: string]>([
+    [{ name: "a_b" }, `metadata.name: Invalid value: "a_b": ${subdomainRule}`],
+    [{ labels: { "a b": "v" } }, `metadata.labels: Invalid value: "a b": ${partRule}`],
+    [
+      { annotations: { "/a": "v" } },
+      'metadata.annotations: Invalid value: "/a": prefix part must be non-empty',
+    ],
+    [{ labels: { "A_/b": "v" } }, `metadata.labels: Invalid value: "A_/b": prefix part ${subdomainRule}`],
+    [{ labels: { a: "-a" } }, `metadata.labels: Invalid value: "-a": ${valueRule}`],
+    [
+      { ownerReferences: [{ apiVersion: "v1", kind: "X", name: "x" }] },
+      "metadata.ownerReferences[0].uid: Required value: must not be empty",
+    ],
+    [
+      { ownerReferences: [{ apiVersion: "a/b/c", kind: "X", name: "x", uid: "u" }] },
+      'metadata.ownerReferences[0].apiVersion: Invalid value: "a/b/c": must be <group>/<version> or <version>',
+    ],
+    [
+      { ownerReferences: [{ apiVersion: "v1", kind: "Event", name: "x", uid: "u" }] },
+      'metadata.ownerReferences[0]: Invalid value: {"apiVersion":"v1","kind":"Event","name":"x","uid":"u"}: /v1, Kind=Event is disallowed from being an owner',
+    ],
+    [
+      { finalizers: ["abc"] },
+      'metadata.finalizers[0]: Invalid value: "abc": name is neither a standard finalizer name nor is it fully qualified',
+    ],
+    [
+      { finalizers: ["orphan", "foregroundDeletion"] },
+      'metadata.finalizers: Invalid value: ["orphan","foregroundDeletion"]: finalizer orphan and foregroundDeletion cannot be both set',
+    ],
+  ])("%j", async (metadata, why) => {
+    const { status, body } = await make("configmaps", { metadata });
+    expect([status, textOf(body["message"]).replace(/^.*? is invalid: /, "")]).toEqual([422, why]);
+  });
+});
+
 describe("field selectors", () => {
   test.each([
     ["pods", "foo=bar", "field label not supported: foo"],
