@@ -9,7 +9,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import { namespaceResource } from "../../k8s/model/core-objects.ts";
 import { type PodObject, podResource } from "../../k8s/model/pod.ts";
 import { startMesh, type Mesh } from "../support/mesh.ts";
-import { makeMeshPods, type MeshPods } from "../support/mesh-pods.ts";
+import { makeTalkingPods, type TalkingPods } from "../support/talking-pods.ts";
 import { openPacketCapture } from "../support/packet-capture.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { type BenchOptions, type BenchRow, benchRow, median, percentile } from "./bench.ts";
@@ -101,7 +101,7 @@ async function runOnce(): Promise<Run> {
 
 /** Labels and unlabels one Pod again and again. */
 async function measureOne(mesh: Mesh, api: KubeClient): Promise<Pick<Run, "oneMs" | "stoodMs">> {
-  const pods = await makeMeshPods(mesh, "one");
+  const pods = await makeTalkingPods(mesh, "one");
   const { client, server } = await addTalkers(pods);
   const wire = await watchWire(mesh);
   const key = { namespace: "one", name: "client" };
@@ -129,7 +129,7 @@ async function measureOne(mesh: Mesh, api: KubeClient): Promise<Pick<Run, "oneMs
 
 /** Labels a namespace of many Pods. */
 async function measureMany(mesh: Mesh, api: KubeClient): Promise<Pick<Run, "manyFirstMs" | "manyAllMs">> {
-  const pods = await makeMeshPods(mesh, "many");
+  const pods = await makeTalkingPods(mesh, "many");
   const sleepers = Array.from({ length: manyPods - 2 }, (_, index) => `sleeper-${index}`);
   // A few at a time, as the node starts them.
   for (let at = 0; at < sleepers.length; at += 10) {
@@ -164,7 +164,7 @@ async function measureMany(mesh: Mesh, api: KubeClient): Promise<Pick<Run, "many
 }
 
 /** A server in the mesh, and a client outside it that connects to it all the time. */
-async function addTalkers(pods: MeshPods): Promise<{ readonly client: string; readonly server: string }> {
+async function addTalkers(pods: TalkingPods): Promise<{ readonly client: string; readonly server: string }> {
   const server = await pods.add("server", { SERVE_PORT: "8080" }, { labels: { [mode]: "ambient" } });
   await pods.untilRedirection("server", "enabled");
   const env = { TARGET: server.status?.podIP ?? "", NONCE: "bench", PERIOD_MS: "1" };

@@ -8,7 +8,7 @@ import { openNetworkNamespace } from "#host/linux/namespaces.ts";
 import type { IpAddress } from "#core/address/ip.ts";
 import type { EnrolledPodReport } from "../../k8s/node/enrolment/open-enrolment.ts";
 import { type Mesh, startMesh } from "../support/mesh.ts";
-import { makeMeshPods, type MeshPods } from "../support/mesh-pods.ts";
+import { makeTalkingPods, type TalkingPods } from "../support/talking-pods.ts";
 import { type CapturedPacket, openPacketCapture, type PacketCapture } from "../support/packet-capture.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -38,12 +38,12 @@ async function openShop(
   namespace: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<{
-  readonly pods: MeshPods;
+  readonly pods: TalkingPods;
   readonly nonce: string;
   readonly server: string;
   readonly client: string;
 }> {
-  const pods = await makeMeshPods(mesh, namespace);
+  const pods = await makeTalkingPods(mesh, namespace);
   const nonce = `nonce-${crypto.randomUUID()}`;
   const server = (await pods.add("server", { SERVE_PORT: "8080" })).status?.podIP ?? "";
   const told = await pods.add("client", { TARGET: server, NONCE: nonce, ...env });
@@ -140,7 +140,7 @@ test("connections that are open go on through labels and unlabels, and new ones 
 });
 
 test("a Pod of a labelled namespace speaks by tunnels from its first packet", async () => {
-  const pods = await makeMeshPods(mesh, "fresh");
+  const pods = await makeTalkingPods(mesh, "fresh");
   await pods.label("ambient");
   const server = (await pods.add("server", { SERVE_PORT: "8080" })).status?.podIP ?? "";
   await pods.untilRedirection("server", "enabled");

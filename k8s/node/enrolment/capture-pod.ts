@@ -5,7 +5,7 @@
  * Into: marks' rules → program (what comes is captured from here on) → [standing still: hold what is open, capture what leaves].
  * Out of: [standing still: hold what is captured, let go what leaves] → program gone → once the held ones have ended, the rest.
  */
-import { thaw, whileFrozen } from "#host/linux/freezer.ts";
+import { whileFrozen } from "#host/linux/freezer.ts";
 import {
   bringTo,
   changeRouting,
@@ -53,7 +53,6 @@ export type CaptureFault = RoutingFault | "link" | "listeners";
 
 /** Makes the namespace ready for ztunnel's sockets. Nothing is captured yet; what is captured already stays so. */
 export function prepareCapture(options: CaptureOptions, { sandbox, pod }: CaptureTarget): void {
-  thaw(options.cgroupMounts, sandbox.cgroup.path); // Should a program of ours have ended while it stood still.
   if (stageOf(options, sandbox) !== "capturing") bringTo(options.libc, sandbox.network.fd, "ready", pod);
 }
 

@@ -7,8 +7,10 @@ import { addRoute, changeRules, deleteRoute, type Route, type Rule } from "#host
 import { readSettings, writeSettings } from "#host/linux/sysctls.ts";
 import {
   captureTable,
+  captureSettings,
   type CaptureStage,
   capturesAll,
+  ipv6Setting,
   isFlowRule,
   type NamespaceFacts,
   ownTable,
@@ -37,6 +39,7 @@ export function bringTo(
   pod: RoutedPod,
 ): readonly RoutingFault[] {
   const change = planChange(libc, namespaceFd, stage, pod);
+  if (change.faults.length === 0) return change.faults;
   changeSettings(libc, namespaceFd, change);
   changeRouting(libc, namespaceFd, change);
   return change.faults;
@@ -50,11 +53,11 @@ export function planChange(
   pod: RoutedPod,
 ): RoutingChange {
   using netlink = openNetlink(libc, namespaceFd);
-  const wanted = routingFor(stage, pod, readFacts(libc, namespaceFd));
-  const hasIpv6 = wanted.rules.some(({ family }) => family === 6);
-  const present = [...listRules(netlink, 4), ...(hasIpv6 ? listRules(netlink, 6) : [])];
-  const presentRoutes = [captureTable, ownTable].flatMap((table) => listRoutes(netlink, 4, table));
-  const values = readSettings(libc, namespaceFd, [...wanted.settings.keys()]);
+  const values = readSettings(libc, namespaceFd, settingNames);
+  const facts = factsOf(values);
+  const wanted = routingFor(stage, pod, facts);
+  const present = [...listRules(netlink, 4), ...(facts.hasIpv6 ? listRules(netlink, 6) : [])];
+  const presentRoutes = listRoutes(netlink, 4, captureTable, ownTable);
   // Rules of single connections come and go with them.
   const rules = compare(
     present.filter((rule) => !isFlowRule(rule)),
@@ -110,11 +113,10 @@ export function speaksIpv6(libc: Libc, namespaceFd: number): boolean {
   return readSettings(libc, namespaceFd, [ipv6Setting]).get(ipv6Setting) === "0";
 }
 
-const ipv6Setting = "ipv6/conf/eth0/disable_ipv6";
 const filterSetting = "ipv4/conf/default/rp_filter";
+const settingNames: readonly string[] = [...captureSettings, filterSetting];
 
-function readFacts(libc: Libc, namespaceFd: number): NamespaceFacts {
-  const settings = readSettings(libc, namespaceFd, [ipv6Setting, filterSetting]);
+function factsOf(settings: ReadonlyMap<string, string | undefined>): NamespaceFacts {
   return {
     hasIpv6: settings.get(ipv6Setting) !== undefined,
     reversePathFilter: settings.get(filterSetting) ?? "0",

@@ -69,6 +69,18 @@ export class EnrolmentWishes {
     return decideEnrolment(pod, namespace?.metadata, this.#options.settings);
   }
 
+  /**
+   * Asks what a Pod's namespace says now: a watch may tell of a Pod before it tells of the label that was written before the Pod was made.
+   * @throws KubeError or MeshError when the API cannot be asked
+   */
+  async refresh(uid: string): Promise<void> {
+    const name = this.#pods.get(uid)?.metadata.namespace;
+    if (name === undefined) return;
+    const now = await this.#options.api.get(namespaceResource, { name });
+    const known = this.#namespaces.get(name);
+    if (known === undefined || isNewer(now, known)) this.onNamespace({ type: "MODIFIED", object: now });
+  }
+
   /** Keys of the policies that hold for a Pod. */
   policyKeysFor(uid: string): readonly string[] {
     const pod = this.#pods.get(uid);
@@ -124,6 +136,10 @@ export class EnrolmentWishes {
     this.#waitsFor.delete(resource);
     if (this.#waitsFor.size === 0) for (const pod of this.#pods.values()) this.#options.onChange(pod);
   }
+}
+
+function isNewer(a: KubeObject, b: KubeObject): boolean {
+  return BigInt(a.metadata.resourceVersion) > BigInt(b.metadata.resourceVersion);
 }
 
 function keep<Kind extends KubeObject>(kept: Map<string, Kind>, { type, object }: ObjectEvent<Kind>): void {

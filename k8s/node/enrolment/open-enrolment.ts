@@ -4,6 +4,7 @@ import type { MetricsRegistry } from "#host/admin/metrics.ts";
 import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import type { CgroupMounts } from "#host/linux/cgroup.ts";
+import { listProcesses } from "#host/linux/freezer.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import type { Poller } from "#host/linux/poller.ts";
 import { watchRouting } from "#host/linux/routing-watch.ts";
@@ -59,8 +60,8 @@ export interface OpenEnrolment extends PodEnrolment {
 
 /** Deadline of ZDS for every request; one ztunnel that serves and a few that drain. */
 const zdsLimits = { deadlineMs: 5000, connectionsMax: 8 } as const;
-/** How often every Pod is looked at; changes of its rules are noticed at once. */
-const lookEveryMs = 1000;
+/** How often every Pod is looked at, a few of them at a time; changes of its rules are noticed at once. */
+const look = { roundMs: 1500, sliceMs: 100 } as const;
 /** A ztunnel that ends lets go of its listeners a moment after its connection; then what is captured must be refused. */
 const lookAfterLossMs = [1, 5, 20, 50, 100, 200, 400] as const;
 /** How long the kubelet waits for the API to speak of a Pod that it has seen there itself. */
@@ -160,12 +161,15 @@ class Enrolment {
 
   start(): void {
     const { clock } = this.#parts.life;
-    const look = (): void => {
+    let waiting: string[] = [];
+    const lookAtSome = (): void => {
       if (!this.#isOpen) return;
-      this.look(undefined);
-      clock.after(lookEveryMs, look);
+      if (waiting.length === 0) waiting = [...this.#pods.keys()];
+      const share = Math.ceil((this.#pods.size * look.sliceMs) / look.roundMs);
+      for (const uid of waiting.splice(0, share)) this.look(uid);
+      clock.after(look.sliceMs, lookAtSome);
     };
-    clock.after(lookEveryMs, look);
+    clock.after(look.sliceMs, lookAtSome);
   }
 
   /** Looks after one Pod, or after all. */
@@ -177,10 +181,13 @@ class Enrolment {
   async admit(sandbox: PodSandbox): Promise<void> {
     const life = this.#lifeOf(sandbox);
     this.onWish(sandbox.uid);
-    const { clock } = this.#parts.life;
+    const { clock, capture } = this.#parts.life;
+    const { wishes } = this.#parts;
+    const isNew = listProcesses(capture.cgroupMounts, sandbox.cgroup.path).length === 0;
+    if (isNew && wishes.decisionFor(sandbox.uid)?.kind === "out") await wishes.refresh(sandbox.uid);
     const late = Promise.withResolvers<never>();
     const timer = clock.after(knownWithinMs + zdsLimits.deadlineMs, () => {
-      const waitsFor = this.#parts.wishes.waitsFor.join(", ") || "the Pod";
+      const waitsFor = wishes.waitsFor.join(", ") || "the Pod";
       const text = `Cannot admit Pod ${sandbox.namespace}/${sandbox.name}: still waiting for ${waitsFor}`;
       late.reject(new MeshError("timeout", text));
     });

@@ -7,6 +7,7 @@
  *                        └───────enrol───────┘
  */
 import type { Clock, Timer } from "#host/clock.ts";
+import { thaw } from "#host/linux/freezer.ts";
 import type { Log } from "#host/log.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
 import type { EnrolmentDecision } from "../../reconcile/enrolment/decide-enrolment.ts";
@@ -74,6 +75,8 @@ export class PodLife {
   constructor(options: PodLifeOptions, sandbox: PodSandbox) {
     this.#options = options;
     this.sandbox = sandbox;
+    // A program before this one may have ended while the Pod stood still.
+    thaw(options.capture.cgroupMounts, sandbox.cgroup.path);
     const stage = stageOf(options.capture, sandbox);
     this.#state = stage === "ready" ? "leaving" : stage;
   }
@@ -293,7 +296,5 @@ function isSame(a: EnrolmentDecision, b: EnrolmentDecision | undefined): boolean
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(ms, resolve);
-  });
+  return new Promise((resolve) => void clock.after(ms, resolve));
 }

@@ -58,6 +58,19 @@ const order = {
   kernelDefault: 32_767,
 } as const;
 
+/** Whether links speak IPv6. */
+export const ipv6Setting = "ipv6/conf/eth0/disable_ipv6" as const;
+
+/** Every setting that a stage may want, by path below `/proc/sys/net`. */
+export const captureSettings = [
+  "ipv4/conf/eth0/accept_local",
+  "ipv4/ip_nonlocal_bind",
+  "ipv4/tcp_fwmark_accept",
+  "ipv4/conf/all/rp_filter",
+  "ipv4/conf/eth0/rp_filter",
+  "ipv6/conf/eth0/disable_ipv6",
+] as const;
+
 /** What of a namespace's own settings the routing depends on. */
 export interface NamespaceFacts {
   /** Whether the kernel speaks it. */
@@ -194,7 +207,9 @@ function rulesIpv6(stage: CaptureStage): Rule[] {
   return [...kernel, { family: 6, priority: order.captured, table: "unreachable" }];
 }
 
-function settings4(stage: CaptureStage, { reversePathFilter }: NamespaceFacts): [string, string][] {
+type Setting = (typeof captureSettings)[number];
+
+function settings4(stage: CaptureStage, { reversePathFilter }: NamespaceFacts): [Setting, string][] {
   const on = stage === "plain" ? "0" : "1";
   const filter = stage === "plain" ? reversePathFilter : "0";
   return [
@@ -210,9 +225,9 @@ function settings4(stage: CaptureStage, { reversePathFilter }: NamespaceFacts): 
   ];
 }
 
-function settings6(stage: CaptureStage, { hadIpv6 }: RoutedPod): [string, string][] {
+function settings6(stage: CaptureStage, { hadIpv6 }: RoutedPod): [Setting, string][] {
   if (stage !== "capturing" && !hadIpv6) return [];
-  return [["ipv6/conf/eth0/disable_ipv6", stage === "capturing" ? "1" : "0"]];
+  return [[ipv6Setting, stage === "capturing" ? "1" : "0"]];
 }
 
 const anywhere: Cidr = mustRange("0.0.0.0/0");

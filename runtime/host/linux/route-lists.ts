@@ -25,8 +25,8 @@ export function listRules(netlink: Netlink, family: 4 | 6): Rule[] {
   return messages.flatMap(({ body }) => decodeRule(family, body) ?? []);
 }
 
-/** Lists the routes of a family in one table. */
-export function listRoutes(netlink: Netlink, family: 4 | 6, table: number): Route[] {
+/** Lists the routes of a family in some tables. */
+export function listRoutes(netlink: Netlink, family: 4 | 6, ...tables: readonly number[]): Route[] {
   const fixed = Buffer.alloc(12);
   fixed[0] = families[family];
   const messages = netlink.list({
@@ -38,7 +38,7 @@ export function listRoutes(netlink: Netlink, family: 4 | 6, table: number): Rout
   });
   return messages.flatMap(({ body }) => {
     const route = decodeRoute(family, body);
-    return route?.table === table ? [route] : [];
+    return route !== undefined && tables.includes(route.table) ? [route] : [];
   });
 }
 

@@ -19,7 +19,7 @@ export interface TalkerReport {
 }
 
 /** Pods of one namespace. */
-export interface MeshPods {
+export interface TalkingPods {
   /** Makes a Pod with a talker and waits until it has an address; its label `app` is its name. */
   add(name: string, env: Readonly<Record<string, string>>, more?: PodMore): Promise<PodObject>;
   find(name: string): Promise<PodObject>;
@@ -45,7 +45,7 @@ const dataplaneMode = "istio.io/dataplane-mode";
 const redirection = "ambient.istio.io/redirection";
 
 /** Makes a namespace for Pods. */
-export async function makeMeshPods(mesh: Mesh, namespace: string): Promise<MeshPods> {
+export async function makeTalkingPods(mesh: Mesh, namespace: string): Promise<TalkingPods> {
   const path = `/api/v1/namespaces/${namespace}`;
   const source = readFileSync(join(import.meta.dir, "../e2e/fixtures/talker.ts"), "utf8");
   const send = async (method: string, where: string, body: unknown): Promise<string> => {
