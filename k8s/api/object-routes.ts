@@ -181,13 +181,13 @@ async function answerDeleteCollection(context: ApiContext, asked: ObjectRequest)
     ? context.store.rehearse.bind(context.store)
     : context.store.write.bind(context.store);
   // The names were read in this same turn of the event loop: nothing can have changed since.
-  run((tx) => {
-    for (const text of page.texts) {
+  const texts = run((tx) =>
+    page.texts.map((text) => {
       const { name, uid } = parseRow({ text }).metadata;
-      deleteIn(tx, context, { target, name, options: { ...options, uid } });
-    }
-  });
-  return textResponse(listText(target, page));
+      return textOf(target, deleteIn(tx, context, { target, name, options: { ...options, uid } }).object);
+    }),
+  );
+  return textResponse(listText(target, { ...page, texts }));
 }
 
 function writtenResponse(target: Target, written: Written, status: number): Response {

@@ -1,6 +1,6 @@
 /** Deleting and evicting Pods, asked over HTTPS: runs against ours and a real API server alike. No node takes part. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Answer, type Json, textOf } from "./api-under-test.ts";
+import { type Answer, itemsOf, type Json, textOf } from "./api-under-test.ts";
 import { openScene, patchTypes, refusal, type Scene, until } from "./scene.ts";
 
 let scene: Scene;
@@ -158,6 +158,18 @@ describe("eviction", () => {
     expect((await scene.api.ask("GET", `${path}/eviction`)).status).toBe(405);
     // A real server tries a conflicting eviction again for some seconds.
   }, 30_000);
+});
+
+test("a collection is deleted by its labels, each Pod in its own time", async () => {
+  const labels = { metadata: { labels: { many: "1" } } };
+  const paths = [await pod(), await pod({}), await pod()];
+  for (const path of paths.slice(0, 2)) await scene.api.ask("PATCH", path, labels, patchTypes.merge);
+  const [running = "", waiting = "", other = ""] = paths;
+  const { status, body } = await scene.api.ask("DELETE", `${pods}?labelSelector=many%3D1`);
+  const seconds = itemsOf(body["items"]).map((item) => end(item)[0]);
+  expect([status, body["kind"] as unknown, seconds.length]).toEqual([200, "PodList", 2]);
+  expect([await isGone(running), await isGone(waiting), await isGone(other)]).toEqual([false, true, false]);
+  expect(end((await scene.api.ask("GET", other)).body)[0]).toBeUndefined();
 });
 
 describe("deletions answer", () => {
