@@ -8,6 +8,8 @@ export interface NodeAnswers {
   /** By revision `<namespace>/<name>`; what is not here loads. */
   readonly refused: Map<string, string>;
   instances: readonly object[];
+  /** Instances that ended. */
+  ended: readonly object[];
   logs: { readonly lines: readonly object[]; readonly cursor: string };
 }
 
@@ -22,7 +24,12 @@ export interface ScriptedNodeRuntime extends Disposable {
 
 /** Serves `node.sock` below a run directory. */
 export function scriptNodeRuntime(runDir: string): ScriptedNodeRuntime {
-  const answers: NodeAnswers = { refused: new Map(), instances: [], logs: { lines: [], cursor: "0" } };
+  const answers: NodeAnswers = {
+    refused: new Map(),
+    instances: [],
+    ended: [],
+    logs: { lines: [], cursor: "0" },
+  };
   const checked: string[] = [];
   const logQueries: unknown[] = [];
   const answer = (method: string, params: unknown): unknown => {
@@ -30,7 +37,7 @@ export function scriptNodeRuntime(runDir: string): ScriptedNodeRuntime {
       case "hello":
         return {};
       case "instances":
-        return { instances: answers.instances };
+        return { instances: answers.instances, ended: answers.ended };
       case "schedules":
         return { schedules: [] };
       case "logs":
