@@ -202,3 +202,19 @@ describe("deletions answer", () => {
     ]);
   });
 });
+
+test("a watch by a field sees Pods come to match it, and cease to", async () => {
+  const fields = `fieldSelector=${encodeURIComponent("status.phase=Running,spec.nodeName=watched")}`;
+  const listed = await scene.api.ask("GET", `${pods}?${fields}`);
+  const version = textOf(listed.body["metadata"]?.["resourceVersion"]);
+  const path = await pod({ nodeName: "watched" });
+  const watch = await scene.api.watch(`${pods}?watch=1&resourceVersion=${version}&${fields}`);
+  for (const phase of ["Running", "Succeeded"]) {
+    await scene.api.ask("PATCH", `${path}/status`, { status: { phase } }, patchTypes.merge);
+  }
+  expect([(await watch.next())?.["type"], (await watch.next())?.["type"]] as unknown).toEqual([
+    "ADDED",
+    "DELETED",
+  ]);
+  watch.close();
+});
