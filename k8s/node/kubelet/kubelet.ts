@@ -7,6 +7,7 @@ import { instanceAnnotation, type PodObject, podResource } from "../../model/pod
 import type { KubeletHost } from "./kubelet-host.ts";
 import { podPaths } from "./pod-paths.ts";
 import type { PodRecord } from "./pod-record.ts";
+import { removeVolumes } from "./pod-volumes.ts";
 import { PodWorker } from "./pod-worker.ts";
 import { podCgroupPath } from "./sandbox.ts";
 
@@ -97,7 +98,7 @@ export class Kubelet {
   }
 
   async #clear({ uid, address, namespace, name }: PodRecord): Promise<void> {
-    const { cgroups, networks, addresses, records, enrolment, folders, log } = this.#host;
+    const { libc, cgroups, networks, addresses, records, enrolment, folders, log } = this.#host;
     try {
       const group = openCgroup(cgroups, podCgroupPath(this.#host, uid));
       group.kill();
@@ -106,6 +107,7 @@ export class Kubelet {
       networks.remove(uid);
       if (address !== undefined) addresses.release(address);
       const paths = podPaths(folders, uid);
+      removeVolumes(libc, paths.volumes);
       for (const folder of [paths.folder, paths.runFolder]) rmSync(folder, { recursive: true, force: true });
       records.remove(uid);
       log.info("Pod cleared", { pod: `${namespace}/${name}`, reason: "deleted while this program was away" });

@@ -1,6 +1,15 @@
 /** The volumes of a Pod on disk: made before its first container, filled again when what they show changes, removed with it. */
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { Clock } from "#host/clock.ts";
 import { closeFd, type Libc } from "#host/linux/libc.ts";
@@ -80,15 +89,10 @@ export class PodVolumes {
   }
 
   /** Removes all of them. */
-  remove(pod: PodObject): void {
-    const { uid } = pod.metadata;
-    this.#host.objects.release(uid);
-    this.#host.tokens.forget(uid);
-    for (const { name } of pod.spec.volumes ?? []) {
-      const folder = join(this.#paths.volumes, name);
-      if (isMounted(folder)) this.#host.libc.attempt("umount2", Buffer.from(`${folder}\0`), detach);
-    }
-    rmSync(this.#paths.volumes, { recursive: true, force: true });
+  remove({ metadata }: PodObject): void {
+    this.#host.objects.release(metadata.uid);
+    this.#host.tokens.forget(metadata.uid);
+    removeVolumes(this.#host.libc, this.#paths.volumes);
   }
 
   async #prepareOne(pod: PodObject, place: PodPlace, volume: Volume): Promise<void> {
@@ -173,6 +177,15 @@ export class PodVolumes {
     });
     return { treeFd, target: mount.mountPath, isFolder: statSync(`/proc/self/fd/${treeFd}`).isDirectory() };
   }
+}
+
+/** Removes a folder of volumes, whatever of them is mounted. */
+export function removeVolumes(libc: Libc, folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const volume = join(folder, name);
+    if (isMounted(volume)) libc.attempt("umount2", text(volume), detach);
+  }
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** A folder of an emptyDir that a container names before it exists. */
