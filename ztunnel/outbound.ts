@@ -118,7 +118,7 @@ async function carryPlain(
 ): Promise<void> {
   const connection = connectionOf(parts, captured, facts, decision);
   try {
-    const fd = captured.workload.reach.toMesh(decision.target);
+    const fd = captured.workload.reach.toEndpoint(decision.target);
     join(connection, captured.stream, await connectStream({ kind: "fd", fd }));
   } catch (error) {
     connection.fail(errorText(error), "CONNECT");

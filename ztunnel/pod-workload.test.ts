@@ -19,7 +19,7 @@ const address = "10.244.0.130" as IpAddress;
 const unused = (): number => {
   throw new Error("Cannot reach anything in this test");
 };
-const reach = { toMesh: unused, toWorld: unused, toApplication: unused };
+const reach = { toMesh: unused, toEndpoint: unused, toWorld: unused, toApplication: unused };
 const place = { uid: "u", address, namespaceFd: -1, network: "", node: "n", clusterId: "Kubernetes", reach };
 
 function pod(keys: readonly string[], snapshot: Snapshot = emptySnapshot): PodWorkload {

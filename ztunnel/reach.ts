@@ -9,6 +9,8 @@ import { type SocketOptions, startConnect } from "#host/linux/sockets.ts";
 export interface Reach {
   /** Into the mesh, from the workload's own address. */
   toMesh(to: SocketAddress): number;
+  /** In plain to an endpoint of a service, wherever that is. */
+  toEndpoint(to: SocketAddress): number;
   /** Past the mesh. */
   toWorld(to: SocketAddress): number;
   /** To the workload itself, from its caller's address. */
@@ -36,11 +38,14 @@ const loopedSocket: SocketOptions = { mark: podMarks.looped, transparent: true }
 
 /** A slot has no way out: sockets towards others are ours, with its address. */
 export function reachOfSlot({ libc, hostNamespaceFd }: Kernel, place: ReachedPlace): Reach {
+  const toMesh = (to: SocketAddress): number => {
+    const ends = { to: endpoint(to), from: { address: place.address, port: 0 } };
+    return startConnect(libc, libc.homeNamespace, ends, { freeBind: true });
+  };
   return {
-    toMesh(to) {
-      const ends = { to: endpoint(to), from: { address: place.address, port: 0 } };
-      return startConnect(libc, libc.homeNamespace, ends, { freeBind: true });
-    },
+    toMesh,
+    // What is outside the mesh a function reaches as its egress says, and by no Service.
+    toEndpoint: toMesh,
     toWorld: (to) => startConnect(libc, hostNamespaceFd, { to: endpoint(to) }),
     toApplication(port, caller) {
       const ends = endsAt(place.address, port, caller);
@@ -65,14 +70,16 @@ export function reachOfPod(
 ): Reach {
   const toMesh = (to: SocketAddress): number =>
     startConnect(libc, place.namespaceFd, { to: endpoint(to) }, podSocket);
+  const toWorld = (to: SocketAddress): number => {
+    const isNear = isLocalAddress(to.ip) || meshRanges.some((range) => cidrContains(range, to.ip));
+    // Where the host is another namespace than the node, the node has no way to the world.
+    if (isNear || hostNamespaceFd === libc.homeNamespace) return toMesh(to);
+    return startConnect(libc, hostNamespaceFd, { to: endpoint(to) });
+  };
   return {
     toMesh,
-    toWorld(to) {
-      const isNear = isLocalAddress(to.ip) || meshRanges.some((range) => cidrContains(range, to.ip));
-      // Where the host is another namespace than the node, the node has no way to the world.
-      if (isNear || hostNamespaceFd === libc.homeNamespace) return toMesh(to);
-      return startConnect(libc, hostNamespaceFd, { to: endpoint(to) });
-    },
+    toEndpoint: toWorld,
+    toWorld,
     toApplication(port, caller) {
       const ends = endsAt(place.address, port, place.isLeaving ? place.address : caller);
       return startConnect(libc, place.namespaceFd, ends, loopedSocket);

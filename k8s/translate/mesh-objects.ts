@@ -1,7 +1,12 @@
 /** The objects a mesh is made of, gathered as one value: what translation and reconciliation read. */
 import type { FunctionObject, GatewayObject, RevisionObject } from "#host/kube/known-resources.ts";
 import type { AuthorizationPolicyObject } from "../model/authorization-policy.ts";
-import type { NamespaceObject, ServiceAccountObject, ServiceObject } from "../model/core-objects.ts";
+import type {
+  EndpointSliceObject,
+  NamespaceObject,
+  ServiceAccountObject,
+  ServiceObject,
+} from "../model/core-objects.ts";
 import type { HttpRouteObject } from "../model/http-route.ts";
 import type { PeerAuthenticationObject } from "../model/peer-authentication.ts";
 import type { PodObject } from "../model/pod.ts";
@@ -46,6 +51,8 @@ export interface MeshObjects {
   readonly policies: readonly AuthorizationPolicyObject[];
   readonly peerAuthentications: readonly PeerAuthenticationObject[];
   readonly pods: readonly PodObject[];
+  /** Those that somebody else than our own controller keeps. */
+  readonly slices: readonly EndpointSliceObject[];
   readonly instances: readonly InstanceObject[];
 }
 

@@ -14,6 +14,7 @@ const kinds: readonly (keyof Lists)[] = [
   "policies",
   "peerAuthentications",
   "pods",
+  "slices",
   "instances",
 ];
 /** Of those, what more than Pods' own records depends on. */
@@ -73,6 +74,7 @@ function emptyLists(): Record<keyof Lists, unknown[]> {
     policies: [],
     peerAuthentications: [],
     pods: [],
+    slices: [],
     instances: [],
   };
 }

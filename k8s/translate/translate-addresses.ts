@@ -27,6 +27,7 @@ import { functionLabel, type InstanceObject, type MeshSettings, tunnelPort } fro
 import { balancingOf } from "./load-balancing.ts";
 import { selectorKeysForWorkload } from "./policy-keys.ts";
 import { appProtocolOf, clusterId, isTcp } from "./service-ports.ts";
+import { sliceWorkloads } from "./translate-slices.ts";
 import { revisionLabels } from "./translate-templates.ts";
 
 /** Every service and workload but the mesh's own. */
@@ -36,7 +37,11 @@ export function translateAddresses(index: MeshIndex): Map<string, Address> {
     const message = translateService(index, service);
     addresses.set(`${message.namespace}/${message.hostname}`, asAddress({ case: "service", value: message }));
   }
-  for (const workload of [...instanceWorkloads(index), ...waypointWorkloads(index)]) {
+  for (const workload of [
+    ...sliceWorkloads(index),
+    ...instanceWorkloads(index),
+    ...waypointWorkloads(index),
+  ]) {
     addresses.set(workload.uid, asAddress({ case: "workload", value: workload }));
   }
   return addresses;

@@ -12,6 +12,7 @@ import { converseFrom, untilRefused } from "../support/conversation.ts";
 import { echoBytes } from "../support/echo-bytes.ts";
 import {
   behindWaypoint,
+  beyondService,
   cartService,
   echoPort,
   type PodScene,
@@ -241,7 +242,7 @@ test("a Pod calls a function's instance through a tunnel, as itself", async () =
   expect(await node.agent.say({ case: "del", value: { uid: slot.uid } })).toBe("");
 });
 
-test("what a Pod asks of the world goes there from the host", async () => {
+test("what a Pod asks of the world goes there from the host, by its address or by a service", async () => {
   const { web, node } = shared;
   const world = withNamespace(libc, node.world.b.namespace.fd, () =>
     Bun.listen({
@@ -250,9 +251,11 @@ test("what a Pod asks of the world goes there from the host", async () => {
       socket: { open: (socket) => void socket.write(`you are ${socket.remoteAddress}`), data() {} },
     }),
   );
-  const talk = await converseFrom(libc, web.namespace.fd, internet, 80);
-  await waitUntil("the world answers", () => talk.received === "you are 192.0.2.1");
-  talk.stream.reset();
+  for (const address of [internet, beyondService]) {
+    const talk = await converseFrom(libc, web.namespace.fd, address, 80);
+    await waitUntil("the world answers", () => talk.received === "you are 192.0.2.1");
+    talk.stream.reset();
+  }
   world.stop(true);
 });
 

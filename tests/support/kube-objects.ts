@@ -196,6 +196,7 @@ export function mesh(objects: Partial<MeshObjects>): MeshObjects {
     policies: [],
     peerAuthentications: [],
     pods: [],
+    slices: [],
     instances: [],
     ...objects,
   };

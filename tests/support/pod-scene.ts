@@ -8,10 +8,10 @@ import {
   AuthorizationSchema,
   Scope,
 } from "#core/proto/istio/authorization_pb.js";
-import { type Address, AddressSchema, TunnelProtocol } from "#core/proto/istio/workload_pb.js";
+import { type Address, AddressSchema, NetworkMode, TunnelProtocol } from "#core/proto/istio/workload_pb.js";
 import type { Libc } from "#host/linux/libc.ts";
 import { withNamespace } from "#host/linux/namespaces.ts";
-import { waypointAddress } from "./slot-scene.ts";
+import { internet, waypointAddress } from "./slot-scene.ts";
 import { type ScriptedNode, scriptNode } from "./scripted-node.ts";
 import {
   captureBarePod,
@@ -45,6 +45,8 @@ export interface PodScene extends AsyncDisposable {
 export const echoPort = 8080;
 /** The service in front of `cart`. */
 export const cartService = "10.96.0.20";
+/** A service whose endpoint is beyond the host. */
+export const beyondService = "10.96.0.22";
 /** A service behind the waypoint of slot-scene.ts. */
 export const behindWaypoint = "10.96.0.21";
 
@@ -222,9 +224,30 @@ function shopAddresses(isCartEnrolled: boolean, policiesOfCart: readonly string[
   });
   return {
     ...Object.fromEntries(workloads),
+    ...beyondAddresses(),
     waypoint,
     [`shop/${hostname}`]: service,
     "shop/behind.shop.svc.cluster.local": behind,
+  };
+}
+
+/** As an EndpointSlice that somebody wrote: an address outside the mesh, under which nobody else is found. */
+function beyondAddresses(): Record<string, Address> {
+  const hostname = "beyond.shop.svc.cluster.local";
+  const common = { namespace: "shop", name: "beyond" };
+  const ports = [{ servicePort: 80, targetPort: 80 }];
+  const addresses = [{ address: ipBytes(beyondService as IpAddress) }];
+  const service = { ...common, hostname, addresses, ports };
+  const workload = {
+    ...common,
+    uid: "beyond",
+    addresses: [ipBytes(internet as IpAddress)],
+    networkMode: NetworkMode.HOST_NETWORK,
+    services: { [`shop/${hostname}`]: { ports } },
+  };
+  return {
+    beyond: create(AddressSchema, { type: { case: "workload", value: workload } }),
+    [`shop/${hostname}`]: create(AddressSchema, { type: { case: "service", value: service } }),
   };
 }
 

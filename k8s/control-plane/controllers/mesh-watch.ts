@@ -14,6 +14,8 @@ import {
   authorizationPolicyResource,
 } from "../../model/authorization-policy.ts";
 import {
+  type EndpointSliceObject,
+  endpointSliceResource,
   type NamespaceObject,
   namespaceResource,
   type ServiceAccountObject,
@@ -27,6 +29,7 @@ import {
   peerAuthenticationResource,
 } from "../../model/peer-authentication.ts";
 import { type PodObject, podResource } from "../../model/pod.ts";
+import { managedByLabel, manager } from "../../reconcile/endpoints/reconcile-endpoint-slices.ts";
 import type { MeshObjects } from "../../translate/mesh-objects.ts";
 
 /** Everything but what is not in the API. */
@@ -68,7 +71,10 @@ export function watchMesh(options: MeshWatchOptions): MeshWatch {
     });
   };
 
-  function follow<Kind extends KubeObject>(type: ResourceType<Kind>): () => readonly Kind[] {
+  function follow<Kind extends KubeObject>(
+    type: ResourceType<Kind>,
+    concernsUs: (object: Kind) => boolean = () => true,
+  ): () => readonly Kind[] {
     const held = new Map<string, Kind>();
     let list: readonly Kind[] | undefined;
     unsynced.add(type.kind);
@@ -76,7 +82,8 @@ export function watchMesh(options: MeshWatchOptions): MeshWatch {
       signal: stop.signal,
       onEvent({ type: event, object }) {
         const key = keyText(object.metadata);
-        if (event === "DELETED") held.delete(key);
+        if (!held.has(key) && !concernsUs(object)) return;
+        if (event === "DELETED" || !concernsUs(object)) held.delete(key);
         else held.set(key, object);
         list = undefined;
         changed(type.kind);
@@ -90,32 +97,44 @@ export function watchMesh(options: MeshWatchOptions): MeshWatch {
     return () => (list ??= [...held.values()]);
   }
 
-  const namespaces = follow<NamespaceObject>(namespaceResource);
-  const functions = follow<FunctionObject>(functionResource);
-  const revisions = follow<RevisionObject>(revisionResource);
-  const services = follow<ServiceObject>(serviceResource);
-  const serviceAccounts = follow<ServiceAccountObject>(serviceAccountResource);
-  const gateways = follow<GatewayObject>(gatewayResource);
-  const routes = follow<HttpRouteObject>(httpRouteResource);
-  const policies = follow<AuthorizationPolicyObject>(authorizationPolicyResource);
-  const peerAuthentications = follow<PeerAuthenticationObject>(peerAuthenticationResource);
-  const pods = follow<PodObject>(podResource);
+  const lists = followKinds(follow);
   return {
-    objects: () => ({
-      namespaces: namespaces(),
-      functions: functions(),
-      revisions: revisions(),
-      services: services(),
-      serviceAccounts: serviceAccounts(),
-      gateways: gateways(),
-      routes: routes(),
-      policies: policies(),
-      peerAuthentications: peerAuthentications(),
-      pods: pods(),
-    }),
+    // Sound: each list is that of its name.
+    objects: () =>
+      Object.fromEntries(
+        Object.entries(lists).map(([name, list]) => [name, list()]),
+      ) as unknown as WatchedObjects,
     get isSynced() {
       return unsynced.size === 0;
     },
     close: () => stop.abort(),
   };
+}
+
+type Follow = <Kind extends KubeObject>(
+  type: ResourceType<Kind>,
+  concernsUs?: (object: Kind) => boolean,
+) => () => readonly Kind[];
+
+function followKinds(follow: Follow): {
+  readonly [Name in keyof WatchedObjects]: () => WatchedObjects[Name];
+} {
+  return {
+    namespaces: follow<NamespaceObject>(namespaceResource),
+    functions: follow<FunctionObject>(functionResource),
+    revisions: follow<RevisionObject>(revisionResource),
+    services: follow<ServiceObject>(serviceResource),
+    serviceAccounts: follow<ServiceAccountObject>(serviceAccountResource),
+    gateways: follow<GatewayObject>(gatewayResource),
+    routes: follow<HttpRouteObject>(httpRouteResource),
+    policies: follow<AuthorizationPolicyObject>(authorizationPolicyResource),
+    peerAuthentications: follow<PeerAuthenticationObject>(peerAuthenticationResource),
+    pods: follow<PodObject>(podResource),
+    slices: follow<EndpointSliceObject>(endpointSliceResource, isKeptByOthers),
+  };
+}
+
+/** What our own controller makes of selectors is translated from the Pods themselves, and changes with each of them. */
+function isKeptByOthers({ metadata }: EndpointSliceObject): boolean {
+  return metadata.labels?.[managedByLabel] !== manager;
 }
