@@ -29,10 +29,13 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) W
 INSERT OR IGNORE INTO meta (key, value) VALUES ('version', 0);
 `;
 
+/** What an acknowledged write outlives: the end of the process, or that of the machine too, at an fsync a commit. */
+export type Durability = "process" | "power";
+
 /**
  * Opens the file, making it when it is absent.
  *
- * `synchronous=NORMAL` in WAL mode: a killed process loses nothing, a power cut may lose the last commits but never
+ * By default `synchronous=NORMAL` in WAL mode: a killed process loses nothing, a power cut may lose the last commits but never
  * tears one. A power cut also ends every process of an embedded mesh, so nobody is left who saw a lost commit, and a
  * write costs tens of microseconds instead of an fsync.
  * `locking_mode=EXCLUSIVE`: the file has one owner, a second opener is refused, and there is no shared-memory file
@@ -40,14 +43,14 @@ INSERT OR IGNORE INTO meta (key, value) VALUES ('version', 0);
  *
  * @throws MeshError when it cannot be opened, is another program's or of another version.
  */
-export function openStoreFile(path: string): Database {
+export function openStoreFile(path: string, durability: Durability = "process"): Database {
   let db: Database | undefined;
   try {
     db = new Database(path, { create: true, strict: true });
     db.run("PRAGMA locking_mode = EXCLUSIVE");
     checkOwner(db, path);
     db.run("PRAGMA journal_mode = WAL");
-    db.run("PRAGMA synchronous = NORMAL");
+    db.run(`PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
     db.run("PRAGMA temp_store = MEMORY");
     db.run(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     db.run(`PRAGMA journal_size_limit = ${checkpointPages * 4096}`);

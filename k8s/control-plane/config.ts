@@ -34,6 +34,8 @@ export interface Config {
   readonly svidTtlMs: number;
   /** How long a waypoint stays awake without work; `LAMBIENT_WAYPOINT_IDLE_MS`, default 60 s. */
   readonly waypointIdleMs: number;
+  /** What an acknowledged write outlives, the end of the `process` or a loss of `power` too (an fsync a write); `LAMBIENT_DURABILITY`, default `process`. */
+  readonly durability: "process" | "power";
   /** Spans kept; `LAMBIENT_SPANS_MAX`, default 100000. */
   readonly spansMax: number;
 }
@@ -46,6 +48,7 @@ const defaults = {
   "service-range": "10.96.0.0/16",
   "svid-ttl-ms": "86400000",
   "waypoint-idle-ms": "60000",
+  durability: "process",
   "spans-max": "100000",
 } as const;
 
@@ -77,6 +80,7 @@ export function readConfig(
     nameserver: reader.nth("service-range", 10),
     svidTtlMs: reader.whole("svid-ttl-ms", 1000, 365 * 86_400_000),
     waypointIdleMs: reader.whole("waypoint-idle-ms", 1, 86_400_000),
+    durability: reader.oneOf("durability", ["process", "power"]),
     spansMax: reader.whole("spans-max", 10, 100_000_000),
   };
   return problems.length > 0 ? err(problems) : ok(config);

@@ -61,6 +61,8 @@ export interface WrkOptions {
   readonly seconds: number;
   readonly threads?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** A Lua file that makes the requests. */
+  readonly script?: string;
   /** Cores it may use, as `taskset -c` takes them. */
   readonly cores?: string;
   /** Starts it elsewhere, say in another namespace; default `Bun.spawn`. */
@@ -92,6 +94,7 @@ export async function runWrk(options: WrkOptions): Promise<WrkFigures> {
     "--latency",
   ];
   for (const [name, value] of Object.entries(options.headers ?? {})) argv.push("-H", `${name}: ${value}`);
+  if (options.script !== undefined) argv.push("-s", options.script);
   argv.push(options.url);
   const command = options.cores === undefined ? argv : pinned(options.cores, argv);
   const spawn = options.spawn ?? ((line) => Bun.spawn(line, { stdout: "pipe", stderr: "inherit" }));

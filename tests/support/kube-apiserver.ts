@@ -31,8 +31,16 @@ export interface KubeApiserver extends AsyncDisposable {
   readonly pids: readonly number[];
 }
 
+/** What is started, and how. */
+export interface KubeApiserverOptions {
+  /** Whether writes outlive a loss of power, which takes tests with it. Default false. */
+  readonly syncsToDisk?: boolean;
+  /** Whether the controller manager runs too. Default true. */
+  readonly hasControllers?: boolean;
+}
+
 /** Starts one in a folder of its own, and waits until it answers. */
-export async function startKubeApiserver(): Promise<KubeApiserver> {
+export async function startKubeApiserver(options: KubeApiserverOptions = {}): Promise<KubeApiserver> {
   const folder = mkdtempSync(join(tmpdir(), "lambient-kube-"));
   const [clientPort, peerPort, apiPort, managerPort] = freePorts(4);
   const url = `https://127.0.0.1:${apiPort}`;
@@ -51,12 +59,15 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
     rmSync(folder, { recursive: true, force: true });
   };
   writeKeys(folder);
-  run("etcd", etcdFlags(folder, etcdUrl, `http://127.0.0.1:${peerPort}`));
+  const etcd = etcdFlags(folder, etcdUrl, `http://127.0.0.1:${peerPort}`);
+  run("etcd", options.syncsToDisk === true ? etcd : { ...etcd, "unsafe-no-fsync": "true" });
   run("kube-apiserver", apiFlags(folder, etcdUrl, String(apiPort)));
   try {
     await waitUntil("the real API answers", () => isReady(url, caFile), 120_000);
     writeFileSync(kubeconfig, kubeconfigOf(url, caFile));
-    run("kube-controller-manager", managerFlags(folder, kubeconfig, String(managerPort)));
+    if (options.hasControllers !== false) {
+      run("kube-controller-manager", managerFlags(folder, kubeconfig, String(managerPort)));
+    }
   } catch (error) {
     const log = readFileSync(join(folder, "kube-apiserver.log"), "utf8").slice(-2000);
     await dispose();
@@ -83,8 +94,6 @@ function start(folder: string, name: string, flags: Record<string, string>): Bun
 function etcdFlags(folder: string, clientUrl: string, peerUrl: string): Record<string, string> {
   return {
     "data-dir": join(folder, "etcd"),
-    // A machine that loses its power takes the tests with it.
-    "unsafe-no-fsync": "true",
     name: "one",
     "listen-client-urls": clientUrl,
     "advertise-client-urls": clientUrl,
