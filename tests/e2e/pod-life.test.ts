@@ -9,14 +9,18 @@ import { waitUntil } from "../support/wait-until.ts";
 
 setDefaultTimeout(60_000);
 
+const env = { LAMBIENT_RESTART_BACK_OFF_MS: "300" };
 let mesh: Mesh;
 let pods: MeshPods;
 
 beforeAll(async () => {
-  mesh = await startMesh({ env: { LAMBIENT_RESTART_BACK_OFF_MS: "300" } });
+  mesh = await startMesh({ env });
   pods = podsOf(mesh);
 }, 90_000);
-afterAll(() => mesh.host.close());
+afterAll(async () => {
+  await mesh.down();
+  await mesh.host.close();
+});
 
 const sleeper = ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 0.05; done"];
 
@@ -249,13 +253,11 @@ test("a container sees nothing of the machine that is not its own", async () => 
   await pods.delete("inmate", 0);
 });
 
+function service(name: string, spec: object): object {
+  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
+}
+
 test("Services and names work for Pods outside the mesh", async () => {
-  const service = (name: string, spec: object) => ({
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name },
-    spec,
-  });
   const ports = [{ name: "http", port: 80, targetPort: 8080 }];
   await pods.create("services", service("web", { selector: { app: "web" }, ports }));
   await pods.create(
@@ -379,22 +381,27 @@ test("what was deleted while the node's program was away is cleared when it is b
 });
 
 test("down leaves nothing of Pods that run, and up brings them back", async () => {
-  await pods.start("comeback", { terminationGracePeriodSeconds: 1, ...shell("echo up; exec sleep 1000") });
-  await pods.untilReady("comeback");
-  await mesh.down();
-  expect(await mesh.leaks()).toEqual([]);
-  const { runDir, dataDir, host } = mesh;
-  mesh = await startMesh({ host, runDir, dataDir, env: { LAMBIENT_RESTART_BACK_OFF_MS: "300" } });
-  pods = podsOf(mesh);
-  const pod = await pods.until(
-    "comeback",
-    "back",
-    (one) => stateOf(one).restartCount === 1 && stateOf(one).ready,
-  );
-  expect(pods.log(pod, "c", 1)).toBe("up\n");
-  await pods.delete("comeback", 0);
-  await pods.untilGone("comeback");
-  await waitUntil("nothing is left of it", () => readdirSync(join(mesh.dataDir, "pods")).length === 0);
-  await mesh.down();
-  expect(await mesh.leaks()).toEqual([]);
+  const first = await startMesh({ env });
+  const { host, runDir, dataDir } = first;
+  try {
+    await podsOf(first).start("comeback", {
+      terminationGracePeriodSeconds: 1,
+      ...shell("echo up; exec sleep 1000"),
+    });
+    await podsOf(first).untilReady("comeback");
+    await first.down();
+    expect(await first.leaks()).toEqual([]);
+    const second = await startMesh({ host, runDir, dataDir, env });
+    const again = podsOf(second);
+    const isBack = (pod: PodObject): boolean => stateOf(pod).restartCount === 1 && stateOf(pod).ready;
+    const pod = await again.until("comeback", "back", isBack);
+    expect(again.log(pod, "c", 1)).toBe("up\n");
+    await again.delete("comeback", 0);
+    await again.untilGone("comeback");
+    await waitUntil("nothing is left of it", () => readdirSync(join(dataDir, "pods")).length === 0);
+    await second.down();
+    expect(await second.leaks()).toEqual([]);
+  } finally {
+    await host.close();
+  }
 });
