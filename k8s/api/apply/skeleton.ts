@@ -2,7 +2,8 @@
 import { isJsonObject, type JsonObject, objectOr, textsOf } from "../json.ts";
 
 /**
- * The empty object of a schema: parts that are objects by default, and null for lists and maps that cannot be left out.
+ * The empty object of a schema: parts that are objects by default, zero values, and null for lists and maps that cannot
+ * be left out.
  * A schema that declares no such defaults gives an empty object.
  */
 export function skeletonOf(schema: JsonObject): JsonObject {
@@ -12,11 +13,18 @@ export function skeletonOf(schema: JsonObject): JsonObject {
     const declared = objectOr(property);
     if (isEmptyObject(declared["default"]) && isJsonObject(declared["properties"])) {
       skeleton[name] = skeletonOf(declared);
+    } else if (isZero(declared["default"])) {
+      skeleton[name] = declared["default"];
     } else if (required.includes(name) && (declared["type"] === "array" || declared["type"] === "object")) {
       skeleton[name] = null;
     }
   }
   return skeleton;
+}
+
+/** What a scalar that cannot be left out is before anybody sets it. */
+function isZero(value: unknown): boolean {
+  return value === "" || value === 0 || value === false;
 }
 
 function isEmptyObject(value: unknown): boolean {

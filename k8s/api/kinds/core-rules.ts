@@ -10,16 +10,15 @@ export const namespaceFinalizer = "kubernetes";
 /** The rules of Namespaces. @param kept Names of those that may not be deleted. */
 export function namespaceRules(kept: readonly string[]): KindRules {
   return {
+    onRead: labelWithName,
     onCreate(namespace) {
       namespace["spec"] = { finalizers: [namespaceFinalizer] };
       namespace["status"] = { phase: "Active" };
-      labelWithName(namespace);
       return [];
     },
     onUpdate(namespace, old) {
       // Only the finalisation itself lets go of a namespace.
       namespace["spec"] = structuredClone(objectOr(old["spec"]));
-      labelWithName(namespace);
       return [];
     },
     whyKept: (namespace) =>
