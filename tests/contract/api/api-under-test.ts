@@ -47,11 +47,25 @@ export function openApiUnderTest(): ApiUnderTest {
   const url = process.env["CONTRACT_API_URL"];
   if (url !== undefined) {
     const ca = readFileSync(process.env["CONTRACT_API_CA"] ?? "", "utf8");
-    return speakTo({ url, ca, token: process.env["CONTRACT_API_TOKEN"] ?? "" }, async () => {});
+    return connectTo({ url, ca, token: process.env["CONTRACT_API_TOKEN"] ?? "" });
   }
+  return openEmbedded();
+}
+
+/** Opens an embedded one. */
+export function openEmbedded(): ApiUnderTest {
   const embedded = startEmbeddedApi();
   const ca = readFileSync(embedded.caFile, "utf8");
   return speakTo({ url: embedded.baseUrl, ca, token: adminUser.token }, () => embedded.close());
+}
+
+/** Connects to one that runs. @param at With its certificate as PEM. */
+export function connectTo(at: {
+  readonly url: string;
+  readonly ca: string;
+  readonly token: string;
+}): ApiUnderTest {
+  return speakTo(at, async () => {});
 }
 
 function speakTo(

@@ -19,9 +19,8 @@ export interface Scene extends AsyncDisposable {
   fresh(): string;
 }
 
-/** Opens the API under test and makes a namespace. */
-export async function openScene(name: string): Promise<Scene> {
-  const api = openApiUnderTest();
+/** Makes a namespace on an API, by default on the one under test. */
+export async function openScene(name: string, api: ApiUnderTest = openApiUnderTest()): Promise<Scene> {
   const namespace = `${name}-${crypto.randomUUID().slice(0, 8)}`;
   const made = await api.ask("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   if (made.status !== 201) throw new Error(`Cannot make a namespace: ${JSON.stringify(made.body)}`);
