@@ -12,6 +12,7 @@ import {
   waypointClass,
   waypointForLabel,
 } from "./mesh-objects.ts";
+import type { NamedPorts } from "./named-ports.ts";
 import { currentRevision } from "./revision-name.ts";
 
 /** A waypoint that can be reached. */
@@ -37,10 +38,11 @@ export interface MeshIndex {
   readonly revisionsOf: ReadonlyMap<string, readonly RevisionObject[]>;
   /** Traffic by function. */
   readonly traffic: ReadonlyMap<string, FunctionTraffic>;
+  readonly namedPorts: NamedPorts;
 }
 
-/** Builds the index. */
-export function indexMesh(objects: MeshObjects): MeshIndex {
+/** Builds the index. @param namedPorts what Services' named ports are at their Pods, where that matters */
+export function indexMesh(objects: MeshObjects, namedPorts: NamedPorts = new Map()): MeshIndex {
   const revisionsOf = Map.groupBy(
     objects.revisions,
     ({ metadata, spec }) => `${metadata.namespace}/${spec.function}`,
@@ -62,6 +64,7 @@ export function indexMesh(objects: MeshObjects): MeshIndex {
     namespaces: new Map(objects.namespaces.map((each) => [each.metadata.name, each])),
     revisionsOf,
     traffic,
+    namedPorts,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Translates a mesh again and again: a namespace of which no object changed keeps its resources, the very same ones. */
 import type { RoutedService } from "#core/proto/lambient/discovery_pb.js";
 import type { MeshObjects, MeshSettings } from "./mesh-objects.ts";
+import { isSamePorts, type NamedPorts, resolveNamedPorts } from "./named-ports.ts";
 import { PodTranslator } from "./pod-translator.ts";
 import { holdsSameButPods, splitByNamespace } from "./split-mesh.ts";
 import {
@@ -14,6 +15,7 @@ interface Translated {
   readonly objects: MeshObjects;
   readonly resources: NamespaceResources;
   readonly pods: PodTranslator;
+  readonly namedPorts: NamedPorts;
 }
 
 interface Own {
@@ -51,9 +53,14 @@ export class MeshTranslator {
     objects: MeshObjects,
   ): Translated {
     const known = before.get(namespace);
-    if (known !== undefined && holdsSameButPods(known.objects, objects)) return known;
+    const namedPorts = resolveNamedPorts(objects);
+    const isSame =
+      known !== undefined &&
+      holdsSameButPods(known.objects, objects) &&
+      isSamePorts(known.namedPorts, namedPorts);
+    if (isSame) return known;
     const pods = known?.pods ?? new PodTranslator(namespace);
-    return { objects, resources: translateNamespace(namespace, objects), pods };
+    return { objects, resources: translateNamespace(namespace, objects, namedPorts), pods, namedPorts };
   }
 
   #translateOwn(

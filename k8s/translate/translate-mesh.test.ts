@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Route, Waypoint } from "#core/proto/lambient/discovery_pb.js";
+import type { ServiceObject } from "../model/core-objects.ts";
+import type { PodObject } from "../model/pod.ts";
 import type { RouteMatch, RouteRule } from "../model/http-route.ts";
 import {
   functionObject,
@@ -8,6 +10,7 @@ import {
   mesh,
   meta,
   plainService,
+  podObject,
   policyObject,
   revisionObject,
   routeObject,
@@ -396,4 +399,28 @@ test.each([
   const labels = { "istio.io/waypoint-for": value };
   const gateways = [{ ...gateway, metadata: { ...gateway.metadata, labels } }];
   expect(isBehindWaypoint({ gateways }, "price")).toBe(want);
+});
+
+function databasePod(containerPort: number): PodObject {
+  return podObject("db-1", "10.244.0.130", {
+    metadata: { labels: { app: "db" } },
+    spec: { containers: [{ name: "main", ports: [{ name: "sql", containerPort }] }] },
+  });
+}
+
+test("a waypoint knows a named target port by the Service's Pods, and hears when it becomes another", () => {
+  const plain = plainService("db", "10.96.0.7");
+  const service: ServiceObject = {
+    ...plain,
+    metadata: meta("shop", "db", { labels: behind }),
+    spec: { ...plain.spec, selector: { app: "db" }, ports: [{ port: 80, targetPort: "sql" }] },
+  };
+  const translator = new MeshTranslator();
+  const services = [service];
+  const { gateways = [] } = base;
+  const targets = [[], [databasePod(5432)], [databasePod(5432)], [databasePod(5433)]].map((pods) => {
+    const { waypoints } = translator.translate(mesh({ services, gateways, pods }));
+    return waypoints.get("shop/waypoint")?.services[0]?.ports[0]?.targetPort;
+  });
+  expect(targets).toEqual([80, 5432, 5432, 5433]);
 });

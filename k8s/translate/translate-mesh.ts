@@ -5,6 +5,7 @@ import type { RevisionTemplate, RoutedService, Waypoint } from "#core/proto/lamb
 import { indexMesh } from "./mesh-index.ts";
 import type { MeshObjects, MeshSettings } from "./mesh-objects.ts";
 import { translateAddresses, translateOwnWorkloads } from "./translate-addresses.ts";
+import type { NamedPorts } from "./named-ports.ts";
 import { sortPeerAuthentications } from "./resolve-peer-authentication.ts";
 import { strictKey, strictPolicy, translatePeerAuthentications } from "./translate-peer-authentication.ts";
 import { translatePolicy } from "./translate-policy.ts";
@@ -24,9 +25,13 @@ export interface NamespaceResources extends MeshResources {
   readonly edgeServices: readonly RoutedService[];
 }
 
-/** Translates one namespace. @param objects its own, with the root namespace's policies */
-export function translateNamespace(namespace: string, objects: MeshObjects): NamespaceResources {
-  const index = indexMesh(objects);
+/** Translates one namespace, all but its Pods. @param objects its own, with the root namespace's policies */
+export function translateNamespace(
+  namespace: string,
+  objects: MeshObjects,
+  namedPorts: NamedPorts,
+): NamespaceResources {
+  const index = indexMesh(objects, namedPorts);
   return {
     addresses: translateAddresses(index),
     policies: translatePolicies(namespace, objects),

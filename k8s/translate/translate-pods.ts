@@ -16,6 +16,7 @@ import { instanceAnnotation, type PodObject } from "../model/pod.ts";
 import { appProtocolOf, clusterId, isTcp } from "./service-ports.ts";
 import { hostnameOf } from "./mesh-index.ts";
 import { type MeshObjects, type MeshSettings, redirectionAnnotation } from "./mesh-objects.ts";
+import { targetAt } from "./named-ports.ts";
 import { describeOwner } from "./pod-owner.ts";
 import { selectorKeysForWorkload } from "./policy-keys.ts";
 import { type PeerRules, sortPeerAuthentications } from "./resolve-peer-authentication.ts";
@@ -141,24 +142,13 @@ function servicesOf({ services }: PodContext, pod: PodObject): Record<string, Po
   for (const { key, selector, service } of services) {
     if (!selector.every(([label, value]) => labels[label] === value)) continue;
     const ports = (service.spec.ports ?? []).filter(isTcp).flatMap((port) => {
-      const targetPort = targetOf(pod, port.targetPort ?? port.port);
+      const targetPort = targetAt(pod, port.targetPort ?? port.port);
       const appProtocol = appProtocolOf(port);
       return targetPort === undefined ? [] : [{ servicePort: port.port, targetPort, appProtocol }];
     });
     found[key] = create(PortListSchema, { ports });
   }
   return found;
-}
-
-/** A name means the port of a container that has it, which may differ from Pod to Pod. */
-function targetOf({ spec }: PodObject, target: number | string): number | undefined {
-  if (typeof target === "number") return target;
-  const staying = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
-  for (const { ports = [] } of [...spec.containers, ...staying]) {
-    const port = ports.find((each) => each.name === target && isTcp(each));
-    if (port !== undefined) return port.containerPort;
-  }
-  return undefined;
 }
 
 function policiesOf(

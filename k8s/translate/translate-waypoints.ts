@@ -18,9 +18,11 @@ import {
   waypointOfService,
   type WaypointPlace,
 } from "./mesh-index.ts";
-import type { ServiceObject } from "../model/core-objects.ts";
+import type { ServiceObject, ServicePort as ServicePortObject } from "../model/core-objects.ts";
 import { functionLabel, type MeshSettings } from "./mesh-objects.ts";
+import { namedPortKey } from "./named-ports.ts";
 import { keysForTarget, keysForWorkload } from "./policy-keys.ts";
+import { appProtocolOf } from "./service-ports.ts";
 import { serviceBackend } from "./translate-backends.ts";
 import { translateRoutes } from "./translate-routes.ts";
 import { revisionLabels } from "./translate-templates.ts";
@@ -98,15 +100,17 @@ function baseService(index: MeshIndex, service: ServiceObject): RoutedService {
     name: service.metadata.name,
     hostname: hostnameOf(service, index.settings),
     addresses: address === undefined ? [] : [ipBytes(address)],
-    ports: (service.spec.ports ?? []).map(servicePort),
+    ports: (service.spec.ports ?? []).map((port) => servicePort(index, service, port)),
   });
 }
 
-function servicePort(port: NonNullable<ServiceObject["spec"]["ports"]>[number]): ServicePort {
+function servicePort(index: MeshIndex, service: ServiceObject, port: ServicePortObject): ServicePort {
+  const { targetPort = port.port } = port;
+  const named = index.namedPorts.get(namedPortKey(service, port));
   return create(ServicePortSchema, {
     port: port.port,
-    targetPort: typeof port.targetPort === "number" ? port.targetPort : port.port,
-    appProtocol: port.appProtocol ?? port.name?.split("-")[0] ?? "",
+    targetPort: typeof targetPort === "number" ? targetPort : (named ?? port.port),
+    appProtocol: appProtocolOf(port),
     name: port.name ?? "",
   });
 }
