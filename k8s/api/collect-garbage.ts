@@ -2,7 +2,8 @@
 import { deleteIn, foregroundFinalizer, orphanFinalizer } from "./delete-object.ts";
 import { deleteRows, type JobContext, objectsPerStep, targetOf } from "./finalize.ts";
 import type { Job } from "./job-queue.ts";
-import { ownersOf, parseRow } from "./object-store.ts";
+import { ownersOf } from "./change.ts";
+import { parseRow } from "./object-store.ts";
 import type { Row } from "./store-statements.ts";
 import { isReleased } from "./update-object.ts";
 import type { WorkingObject } from "./working-object.ts";

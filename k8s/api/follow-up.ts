@@ -8,7 +8,8 @@ import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
 import { finalizeDefinition, finalizeNamespace, type JobContext, objectsPerStep } from "./finalize.ts";
 import type { Job, JobQueue } from "./job-queue.ts";
-import { type Change, parseRow } from "./object-store.ts";
+import type { Change } from "./change.ts";
+import { parseRow } from "./object-store.ts";
 
 /** Queues what a change brings about. */
 export function followUp(context: JobContext, queue: JobQueue, change: Change): void {

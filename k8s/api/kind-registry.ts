@@ -2,7 +2,8 @@
 import { definitionKind, definitionResource, kindOfDefinition } from "./kinds/definition-kind.ts";
 import { jsonEqual } from "./json.ts";
 import { type KindDefinition, kindKey, type KindRules, type ObjectCheck } from "./kind.ts";
-import { type Change, parseRow } from "./object-store.ts";
+import type { Change } from "./change.ts";
+import { parseRow } from "./object-store.ts";
 import type { WorkingObject } from "./working-object.ts";
 
 interface Defined {

@@ -1,6 +1,6 @@
 /** Objects in SQLite under one growing version, written in transactions that tell their changes once they are committed. Knows no kind's rules. */
 import type { Database } from "bun:sqlite";
-import { arrayOr, isJsonObject, textOr } from "./json.ts";
+import { type Change, describeChange, ownersOf, type StoredKind, textAt } from "./change.ts";
 import { asRefusal, type Durability, foldLog, isDiskFull, openStoreFile } from "./store-file.ts";
 import {
   prepareStatements,
@@ -10,37 +10,6 @@ import {
   type Statements,
 } from "./store-statements.ts";
 import type { WorkingObject } from "./working-object.ts";
-
-/** A committed change of one object. */
-export interface Change {
-  readonly version: number;
-  readonly group: string;
-  readonly resource: string;
-  /** Empty for objects of no namespace. */
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly type: "ADDED" | "MODIFIED" | "DELETED";
-  /** The object as JSON in its storage version; for DELETED as it last was, at the deletion's version. */
-  readonly text: string;
-  readonly labels: Readonly<Record<string, string>> | undefined;
-  /** Uids of what it names as its owners. */
-  readonly owners: readonly string[];
-  /** Whether its deletion was asked for. */
-  readonly isDeleting: boolean;
-  /** Before the change; for what selects by labels. */
-  readonly labelsBefore: Readonly<Record<string, string>> | undefined;
-  /** Fields its kind can be selected by; absent where it has none. */
-  readonly fields?: Readonly<Record<string, string>>;
-  readonly fieldsBefore?: Readonly<Record<string, string>>;
-}
-
-/** What the store needs to know of a kind. */
-export interface StoredKind {
-  readonly group: string;
-  readonly resource: string;
-  readonly fields?: { valuesOf(object: WorkingObject): Readonly<Record<string, string>> };
-}
 
 /** Reads and writes that happen together or not at all. */
 export interface Transaction {
@@ -225,10 +194,8 @@ class OpenTransaction implements Transaction {
       this.#sql.update.run(version, text, object.metadata.uid);
     }
     this.#setOwners(object, old);
-    this.#record(
-      { ...key, version, text, type: old === undefined ? "ADDED" : "MODIFIED" },
-      { kind, object, before: old },
-    );
+    const type = old === undefined ? "ADDED" : "MODIFIED";
+    this.changes.push(describeChange({ ...key, version, text, type }, { kind, object, before: old }));
   }
 
   remove(kind: StoredKind, object: WorkingObject): void {
@@ -237,12 +204,9 @@ class OpenTransaction implements Transaction {
     this.#sql.remove.run(uid);
     this.#sql.dropOwners.run(uid);
     this.#sql.dropClaims.run(uid);
-    const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
-    const text = JSON.stringify(last);
-    this.#record(
-      { ...rowKeyOf(kind, object), version, text, type: "DELETED" },
-      { kind, object, before: object },
-    );
+    const text = textAt(object, version);
+    const change = { ...rowKeyOf(kind, object), version, text, type: "DELETED" } as const;
+    this.changes.push(describeChange(change, { kind, object, before: object }));
   }
 
   claim(scope: string, value: string, holder: string): boolean {
@@ -253,30 +217,6 @@ class OpenTransaction implements Transaction {
     this.#sql.releaseClaims.run(scope, holder);
   }
 
-  #record(
-    change: RowKey & Pick<Change, "version" | "text" | "type">,
-    of: {
-      readonly kind: StoredKind;
-      readonly object: WorkingObject;
-      readonly before: WorkingObject | undefined;
-    },
-  ): void {
-    const { kind, object, before } = of;
-    const { uid, labels, deletionTimestamp } = object.metadata;
-    this.changes.push({
-      ...change,
-      uid,
-      labels,
-      owners: ownersOf(object),
-      isDeleting: deletionTimestamp !== undefined,
-      labelsBefore: before?.metadata.labels,
-      ...(kind.fields === undefined ? {} : { fields: kind.fields.valuesOf(object) }),
-      ...(kind.fields === undefined || before === undefined
-        ? {}
-        : { fieldsBefore: kind.fields.valuesOf(before) }),
-    });
-  }
-
   #setOwners(object: WorkingObject, old: WorkingObject | undefined): void {
     const owners = ownersOf(object);
     const before = old === undefined ? [] : ownersOf(old);
@@ -285,11 +225,4 @@ class OpenTransaction implements Transaction {
     this.#sql.dropOwners.run(uid);
     for (const owner of owners) this.#sql.addOwner.run(owner, uid);
   }
-}
-
-/** The uids an object names as its owners. */
-export function ownersOf(object: WorkingObject): readonly string[] {
-  return arrayOr(object.metadata.ownerReferences).map((owner) =>
-    isJsonObject(owner) ? textOr(owner["uid"]) : "",
-  );
 }

@@ -1,7 +1,7 @@
 /** Watching: what is seen, and that neither the history nor a queue grows without bound. */
 import { expect, test } from "bun:test";
 import { parseLabelSelector } from "./label-selector.ts";
-import type { Change } from "./object-store.ts";
+import type { Change } from "./change.ts";
 import { defaultWatchLimits, sight, type Watcher, WatchHub, type WatchScope } from "./watch-hub.ts";
 
 function change(version: number, more: Partial<Change> = {}): Change {

@@ -5,9 +5,9 @@
  * The history is in memory only: a table of it would double every write, to spare each watcher one list after a
  * restart. A watch from an older version is Expired then, one from the very last version goes on.
  */
-import { matchesFields, type FieldSelector } from "./field-selector.ts";
+import { type FieldFacts, type FieldSelector, matchesFields } from "./field-selector.ts";
 import { matchesLabels, type LabelSelector } from "./label-selector.ts";
-import type { Change } from "./object-store.ts";
+import type { Change } from "./change.ts";
 
 /** How much is kept. */
 export interface WatchLimits {
@@ -123,17 +123,21 @@ export class WatchHub {
 export function sight(scope: WatchScope, change: Change): Sighting | undefined {
   if (scope.group !== change.group || scope.resource !== change.resource) return undefined;
   if (scope.namespace !== undefined && scope.namespace !== change.namespace) return undefined;
-  const { version, text } = change;
-  const isIn =
-    change.type !== "DELETED" &&
-    matchesLabels(scope.labels, change.labels) &&
-    matchesFields(scope.fields, change);
-  const wasIn =
-    change.type !== "ADDED" &&
-    matchesLabels(scope.labels, change.labelsBefore) &&
-    matchesFields(scope.fields, { ...change, fields: change.fieldsBefore });
+  const { version, text, type } = change;
+  const isIn = type !== "DELETED" && matches(scope, change);
+  const { labelsBefore, fieldsBefore } = change;
+  const wasIn = type !== "ADDED" && matches(scope, { ...change, labels: labelsBefore, fields: fieldsBefore });
   if (isIn) return { type: wasIn ? "MODIFIED" : "ADDED", version, text };
-  return wasIn ? { type: "DELETED", version, text } : undefined;
+  // Who ceases to match is told as it was when it still did, as there.
+  const last = type === "MODIFIED" ? (change.textBefore ?? text) : text;
+  return wasIn ? { type: "DELETED", version, text: last } : undefined;
+}
+
+function matches(
+  { labels, fields }: WatchScope,
+  of: FieldFacts & { readonly labels: Readonly<Record<string, string>> | undefined },
+): boolean {
+  return matchesLabels(labels, of.labels) && matchesFields(fields, of);
 }
 
 class OpenWatcher implements Watcher {
@@ -230,14 +234,14 @@ class History {
 
   add(change: Change): void {
     this.#changes.push(change);
-    this.#bytes += change.text.length;
+    this.#bytes += bytesOf(change);
     while (
       this.#changes.length - this.#start > this.#limits.historyEventsMax ||
       this.#bytes > this.#limits.historyBytesMax
     ) {
       const oldest = this.#changes[this.#start++];
       if (oldest === undefined) break;
-      this.#bytes -= oldest.text.length;
+      this.#bytes -= bytesOf(oldest);
       this.#floor = oldest.version;
     }
     // Cut off only now and then: shifting an array by one costs its length.
@@ -260,6 +264,10 @@ class History {
       if (change !== undefined) yield change;
     }
   }
+}
+
+function bytesOf({ text, textBefore = "" }: Change): number {
+  return text.length + textBefore.length;
 }
 
 function scopeKey(scope: { readonly group: string; readonly resource: string }): string {

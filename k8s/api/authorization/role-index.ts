@@ -1,7 +1,8 @@
 /** Roles and bindings as they are stored now, found by whom they are for. Kept up with every commit; decides nothing. */
 import type { User } from "../api.ts";
 import { arrayOr, objectOr, textOr } from "../json.ts";
-import { type Change, parseRow } from "../object-store.ts";
+import type { Change } from "../change.ts";
+import { parseRow } from "../object-store.ts";
 import { parseRules, type PolicyRule } from "./policy-rule.ts";
 
 /** The group of Roles and bindings. */

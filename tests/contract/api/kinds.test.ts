@@ -659,11 +659,13 @@ describe("field selectors", () => {
     const seen = [await watch.next(), await watch.next()].map((event) => [
       event?.["type"],
       event?.["object"]?.["metadata"]?.["name"],
+      event?.["object"]?.["type"],
     ]);
     watch.close();
     expect(seen as unknown).toEqual([
-      ["ADDED", name],
-      ["DELETED", name],
+      ["ADDED", name, "Warning"],
+      // As it last matched.
+      ["DELETED", name, "Warning"],
     ]);
   });
 });
