@@ -1,7 +1,7 @@
 /** The shell of a controller of one kind: named objects are looked at, decided on by a pure function, and acted for. */
 import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
-import { isConflict } from "#host/kube/kube-error.ts";
+import { isConflict, KubeError } from "#host/kube/kube-error.ts";
 import type { KubeObject } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
@@ -63,7 +63,7 @@ export function openKeyed<Kind extends KubeObject>(
     },
     onFailure(key, error, retryInMs) {
       // Who decided on what has changed meanwhile decides anew; that is no fault.
-      const isRace = error instanceof Error && isConflict(error.cause);
+      const isRace = error instanceof Error && (isConflict(error.cause) || isEnding(error.cause));
       tools.onFailure(component);
       log[isRace ? "debug" : "warn"]("controller failed", {
         controller: component,
@@ -81,6 +81,12 @@ export function openKeyed<Kind extends KubeObject>(
     if (object !== undefined) queue.add(queueKey(object));
   });
   return queue;
+}
+
+/** Whether a namespace that is being deleted takes nothing new: what made it goes as well. */
+function isEnding(error: unknown): boolean {
+  if (!(error instanceof KubeError)) return false;
+  return error.status.details?.causes?.some(({ reason }) => reason === "NamespaceTerminating") === true;
 }
 
 /** What owners look like that take in objects by their labels. */
