@@ -3,7 +3,7 @@ import { apiVersionOf } from "#host/kube/object.ts";
 import { addAccountVolume } from "./admission/account-volume.ts";
 import type { Managers } from "./apply/managers.ts";
 import { recordCreation, setManagers } from "./apply/record-writer.ts";
-import type { KindDefinition } from "./kind.ts";
+import { findVersion, type KindDefinition } from "./kind.ts";
 import { freshMeta, generatedName } from "./metadata.ts";
 import { metadataFaults } from "./metadata-faults.ts";
 import { rowKeyOf, type Transaction } from "./object-store.ts";
@@ -79,7 +79,8 @@ function readPrepared(target: Target, object: WorkingObject, options: WriteOptio
     readBySchema(target, { object, metadata: object.metadata, isPatched: false }, options);
   let { faults, warnings } = read();
   if (options.steps?.prepare?.({ target, object, old: undefined }) === true) ({ faults, warnings } = read());
-  refuseIfAny(target.kind, object, [...metadataFaults(target.kind, object), ...faults]);
+  const judged = findVersion(target.kind, target.version)?.schema?.judge(object, undefined, faults) ?? [];
+  refuseIfAny(target.kind, object, [...metadataFaults(target.kind, object), ...faults, ...judged]);
   return warnings;
 }
 

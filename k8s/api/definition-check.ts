@@ -1,21 +1,14 @@
 /** Whether a CustomResourceDefinition can be served: its names, its versions, and schemas that are structural. */
 import { errorText } from "#host/mesh-error.ts";
+import { compileRules } from "./cel/schema-rules.ts";
+import { structuralFaults } from "./definitions/schema-check.ts";
 import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr } from "./json.ts";
-import { type FieldFault, forbiddenField, invalidValue, requiredValue, unsupportedValue } from "./refusal.ts";
+import { type FieldFault, invalidValue, requiredValue, unsupportedValue } from "./refusal.ts";
 import { valueChecker } from "./value-check.ts";
-import { immutableRule } from "./structural-schema.ts";
 import type { WorkingObject } from "./working-object.ts";
 
 const label = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const groupName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
-const types = ["object", "array", "string", "integer", "number", "boolean"];
-
-/** Deepest schema that is read. */
-const depthMax = 64;
-
-/** Words of JSON Schema that no structural schema has. */
-const forbiddenWords = ["$ref", "definitions", "dependencies", "patternProperties", "id", "additionalItems"];
-
 /** Faults of a definition. */
 export function definitionFaults(definition: WorkingObject): readonly FieldFault[] {
   const spec = objectOr(definition["spec"]);
@@ -50,84 +43,41 @@ export function definitionFaults(definition: WorkingObject): readonly FieldFault
   return [...faults, ...versionFaults(spec)];
 }
 
-/** Rules of a definition's schemas that this server does not evaluate, as warnings. */
-export function unevaluatedRules(definition: WorkingObject): readonly string[] {
-  const rules: string[] = [];
-  for (const version of arrayOr(objectOr(definition["spec"])["versions"]).map(objectOr)) {
-    collectRules(objectOr(objectOr(version["schema"])["openAPIV3Schema"]), rules);
-  }
-  const others = [...new Set(rules)].filter((rule) => rule !== immutableRule);
-  return others.length === 0
-    ? []
-    : [`${others.length} rules of x-kubernetes-validations are kept but not evaluated by this server`];
-}
-
-function collectRules(schema: JsonObject, rules: string[]): void {
-  for (const rule of arrayOr(schema["x-kubernetes-validations"]).map(objectOr)) {
-    rules.push(textOr(rule["rule"]).trim());
-  }
-  for (const part of partsOf(schema, "")) collectRules(part.schema, rules);
-}
-
 function versionFaults(spec: JsonObject): readonly FieldFault[] {
   const versions = arrayOr(spec["versions"]).map(objectOr);
   if (versions.length === 0) return [requiredValue("spec.versions", "must have at least one version")];
   const faults: FieldFault[] = [];
-  const seen = new Set<string>();
-  const checked = new Set<string>();
-  for (const [index, version] of versions.entries()) {
-    const field = `spec.versions[${index}]`;
-    const name = textOr(version["name"]);
-    if (!label.test(name)) faults.push(invalidValue(`${field}.name`, name, "must be a DNS-1035 label"));
-    if (seen.has(name)) faults.push(invalidValue(`${field}.name`, name, "must be unique"));
-    seen.add(name);
-    const schema = objectOr(version["schema"])["openAPIV3Schema"];
-    const schemaField = `${field}.schema.openAPIV3Schema`;
-    if (!isJsonObject(schema)) faults.push(requiredValue(schemaField, "schemas are required"));
-    else if (schema["type"] !== "object") {
-      faults.push(invalidValue(`${schemaField}.type`, schema["type"], `must be "object" at the root`));
-    } else if (!checked.has(JSON.stringify(schema))) {
-      // Versions often have one schema, and to check it is to compile it.
-      checked.add(JSON.stringify(schema));
-      faults.push(...openApiFaults(schema, schemaField));
-    }
+  const names = versions.map((version) => textOr(version["name"]));
+  for (const [index, name] of names.entries()) {
+    const field = `spec.versions[${index}].name`;
+    if (!label.test(name)) faults.push(invalidValue(field, name, "must be a DNS-1035 label"));
+    if (names.indexOf(name) < index) faults.push(invalidValue(field, name, "must be unique"));
   }
+  faults.push(...schemasFaults(versions));
   if (versions.filter((version) => version["storage"] === true).length !== 1) {
     const why = "must have exactly one version marked as storage version";
-    faults.push(invalidValue("spec.versions", [...seen], why));
+    faults.push(invalidValue("spec.versions", [...new Set(names)], why));
   }
   return faults;
 }
 
-function openApiFaults(schema: JsonObject, field: string): readonly FieldFault[] {
-  const faults = schemaFaults(schema, field, 0);
-  return faults.length > 0 ? faults : compileFaults(schema, field);
+/** Versions often have one schema, and to check it is to compile it; Kubernetes calls it that of all of them. */
+function schemasFaults(versions: readonly JsonObject[]): readonly FieldFault[] {
+  const schemas = versions.map((version) => objectOr(version["schema"])["openAPIV3Schema"]);
+  const distinct = new Map(schemas.map((schema, index) => [JSON.stringify(schema), index]));
+  return [...distinct.values()].flatMap((index) => {
+    const own = `spec.versions[${index}].schema.openAPIV3Schema`;
+    const schema = schemas[index];
+    if (!isJsonObject(schema)) return [requiredValue(own, "schemas are required")];
+    return schemaFaults(schema, distinct.size === 1 ? "spec.validation.openAPIV3Schema" : own);
+  });
 }
 
-function schemaFaults(schema: JsonObject, field: string, depth: number): readonly FieldFault[] {
-  if (depth > depthMax) return [forbiddenField(field, `deeper than ${depthMax} levels`)];
-  const faults: FieldFault[] = forbiddenWords
-    .filter((word) => schema[word] !== undefined)
-    .map((word) => forbiddenField(`${field}.${word}`, "a structural schema does not have it"));
-  const isFree =
-    schema["x-kubernetes-int-or-string"] === true || schema["x-kubernetes-preserve-unknown-fields"] === true;
-  if (schema["type"] === undefined && !isFree) {
-    faults.push(requiredValue(`${field}.type`, "must not be empty for specified object fields"));
-  } else if (schema["type"] !== undefined && !types.includes(textOr(schema["type"]))) {
-    faults.push(unsupportedValue(`${field}.type`, schema["type"], types));
-  }
-  if (isJsonObject(schema["properties"]) && isJsonObject(schema["additionalProperties"])) {
-    const why = "additionalProperties and properties are mutual exclusive";
-    faults.push(forbiddenField(`${field}.additionalProperties`, why));
-  }
-  if (schema["type"] === "array" && !isJsonObject(schema["items"])) {
-    faults.push(requiredValue(`${field}.items`, "must be specified for an array"));
-  }
-  return [
-    ...faults,
-    ...patternFaults(schema, field),
-    ...partsOf(schema, field).flatMap((part) => schemaFaults(part.schema, part.field, depth + 1)),
-  ];
+function schemaFaults(schema: JsonObject, field: string): readonly FieldFault[] {
+  const faults = structuralFaults(schema, field);
+  if (faults.length > 0) return faults;
+  const unreadable = compileFaults(schema, field);
+  return unreadable.length > 0 ? unreadable : compileRules(schema, field).faults;
 }
 
 /** Words of a schema with values that are none of theirs show when it is compiled, and not later, when an object comes. */
@@ -138,27 +88,4 @@ function compileFaults(schema: JsonObject, field: string): readonly FieldFault[]
   } catch (error) {
     return [invalidValue(field, "schema", errorText(error))];
   }
-}
-
-function patternFaults(schema: JsonObject, field: string): readonly FieldFault[] {
-  if (typeof schema["pattern"] !== "string") return [];
-  try {
-    void new RegExp(schema["pattern"]);
-    return [];
-  } catch (error) {
-    return [invalidValue(`${field}.pattern`, schema["pattern"], String(error))];
-  }
-}
-
-/** The schemas right below one, those of `allOf` and its like excepted: they only narrow values. */
-function partsOf(schema: JsonObject, field: string): readonly { schema: JsonObject; field: string }[] {
-  const parts = Object.entries(objectOr(schema["properties"])).map(([name, part]) => ({
-    schema: objectOr(part),
-    field: `${field}.properties[${name}]`,
-  }));
-  for (const word of ["items", "additionalProperties"]) {
-    const part = schema[word];
-    if (isJsonObject(part)) parts.push({ schema: part, field: `${field}.${word}` });
-  }
-  return parts;
 }

@@ -17,8 +17,12 @@ export interface SchemaFindings {
 export interface ObjectSchema {
   /** Drops unknown fields, sets defaults and checks the rest, in place. */
   read(object: WorkingObject): SchemaFindings;
-  /** Checks what may not change. */
-  compare(object: WorkingObject, old: WorkingObject): readonly FieldFault[];
+  /** Runs the rules of the schema. @param old Absent for a creation. @param faults What was found so far. */
+  judge(
+    object: WorkingObject,
+    old: WorkingObject | undefined,
+    faults: readonly FieldFault[],
+  ): readonly FieldFault[];
   /** As it was declared, for OpenAPI. */
   readonly declared: unknown;
 }
@@ -122,7 +126,7 @@ export interface KindDefinition {
   readonly storageVersion: string;
   /** Whether a CustomResourceDefinition made it. */
   readonly isCustom: boolean;
-  readonly nameForm: "subdomain" | "label" | "label-1035" | "path-segment";
+  readonly nameForm: "subdomain" | "label" | "path-segment";
   readonly hasStatus: boolean;
   /** Absent: no field of its own can be selected by. */
   readonly fields?: SelectableFields;

@@ -155,14 +155,20 @@ describe("what is refused", () => {
   });
 });
 
-function compare(now: unknown, old: unknown): readonly string[] {
+function judge(now: unknown, old: unknown): readonly string[] {
   return schema
-    .compare(objectOf({ size: 1, frozen: now }), objectOf({ size: 2, frozen: old }))
+    .judge(objectOf({ size: 1, frozen: now }), objectOf({ size: 2, frozen: old }), [])
     .map((fault) => `${fault.field}: ${fault.message}`);
 }
 
-test("compare() holds what may not change", () => {
-  expect(compare({ x: 1 }, { x: 1 })).toEqual([]);
-  expect(compare({ x: 2 }, { x: 1 })).toEqual(['spec.frozen: Invalid value: "object": is frozen']);
-  expect(compare({ x: 2 }, undefined)).toEqual([]);
+test("judge() holds what may not change", () => {
+  expect(judge({ x: 1 }, { x: 1 })).toEqual([]);
+  expect(judge({ x: 2 }, { x: 1 })).toEqual(["spec.frozen: Invalid value: is frozen"]);
+  expect(judge({ x: 2 }, undefined)).toEqual([]);
+});
+
+test("judge() asks no rules of what cannot be read", () => {
+  const missing = { reason: "FieldValueRequired", field: "spec.size", message: "Required value" } as const;
+  const object = objectOf({ size: 1 });
+  expect(schema.judge(object, undefined, [missing]).map(({ field }) => field)).toEqual(["<nil>"]);
 });

@@ -1,12 +1,10 @@
 /** Reading objects by a structural OpenAPI v3 schema: unknown fields are dropped, defaults set, then values are checked. Not the check that a schema is structural. */
-import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, setField, textsOf } from "./json.ts";
+import { compileRules, type SchemaRules } from "./cel/schema-rules.ts";
+import { isJsonObject, type JsonObject, objectOr, setField, textsOf } from "./json.ts";
 import type { ObjectSchema, SchemaFindings } from "./kind.ts";
-import { type FieldFault, invalidValue } from "./refusal.ts";
+import type { FieldFault } from "./refusal.ts";
 import { valueChecker, type ValueCheck } from "./value-check.ts";
 import type { WorkingObject } from "./working-object.ts";
-
-/** The one rule of `x-kubernetes-validations` that is evaluated: what it stands on may not change. */
-export const immutableRule = "self == oldSelf";
 
 /** Faults of one object that are told; a client does not read more. */
 const faultsMax = 32;
@@ -14,6 +12,7 @@ const faultsMax = 32;
 /** Makes a reader of objects from a schema as a CustomResourceDefinition declares it. The checks are compiled at first use. */
 export function structuralSchema(declared: JsonObject): ObjectSchema {
   let check: ValueCheck | undefined;
+  let rules: SchemaRules | undefined;
   return {
     declared,
     read(object: WorkingObject): SchemaFindings {
@@ -23,9 +22,36 @@ export function structuralSchema(declared: JsonObject): ObjectSchema {
       check ??= valueChecker(declared);
       return { unknown, faults: [...check(object), ...listFaults(object, declared, "")].slice(0, faultsMax) };
     },
-    compare: (object, old) => immutableFaults(object, old, declared, ""),
+    judge(object, old, faults) {
+      rules ??= compileRules(declared, "");
+      if (rules.isEmpty) return [];
+      return faults.some(({ reason }) => blocking.has(reason)) ? [notJudged] : rules.run(object, old);
+    },
   };
 }
+
+/** Paths of fields of a value that its schema does not know; the value is left as it is. */
+export function unknownFieldsOf(value: unknown, schema: JsonObject): readonly string[] {
+  const unknown: string[] = [];
+  const isResource = schema["x-kubernetes-embedded-resource"] === true;
+  prune(structuredClone(value), schema, { path: "", isResource, unknown });
+  return unknown;
+}
+
+/** Faults with which rules would speak of what is not there. */
+const blocking: ReadonlySet<FieldFault["reason"]> = new Set<FieldFault["reason"]>([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+const notJudged: FieldFault = {
+  reason: "FieldValueInvalid",
+  field: "<nil>",
+  message:
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+};
 
 interface PruneContext {
   readonly path: string;
@@ -127,30 +153,4 @@ function duplicateFaults(items: readonly unknown[], schema: JsonObject, path: st
     seen.add(text);
   }
   return faults;
-}
-
-function immutableFaults(
-  value: unknown,
-  old: unknown,
-  schema: JsonObject,
-  path: string,
-): readonly FieldFault[] {
-  if (old === undefined) return [];
-  const rule = arrayOr(schema["x-kubernetes-validations"])
-    .map(objectOr)
-    .find((candidate) => String(candidate["rule"]).trim() === immutableRule);
-  if (rule !== undefined && value !== undefined && !jsonEqual(value, old)) {
-    const why = typeof rule["message"] === "string" ? rule["message"] : `failed rule: ${immutableRule}`;
-    return [invalidValue(path, isJsonObject(value) ? "object" : value, why)];
-  }
-  return Object.entries(objectOr(schema["properties"])).flatMap(([name, property]) =>
-    isJsonObject(property)
-      ? immutableFaults(
-          objectOr(value)[name],
-          objectOr(old)[name],
-          property,
-          path === "" ? name : `${path}.${name}`,
-        )
-      : [],
-  );
 }

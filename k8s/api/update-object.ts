@@ -112,13 +112,13 @@ function check(
   if (options.steps?.prepare?.({ target, object: next, old }) === true) {
     ({ faults, warnings } = readBySchema(target, { ...incoming, object: next }, options));
   }
-  const compared = findVersion(target.kind, target.version)?.schema?.compare(next, old) ?? [];
+  const judged = findVersion(target.kind, target.version)?.schema?.judge(next, old, faults) ?? [];
   const metaFaults = [
     ...metadataFaults(target.kind, next),
     ...deletionFaults(sent, old.metadata),
     ...lateFinalizerFaults(next.metadata, old.metadata),
   ];
-  refuseIfAny(request, [...metaFaults, ...faults, ...compared]);
+  refuseIfAny(request, [...metaFaults, ...faults, ...judged]);
   return warnings;
 }
 

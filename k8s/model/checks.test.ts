@@ -96,6 +96,7 @@ test("a Revision needs all that it is made of", async () => {
     "spec.serviceAccountName",
     "spec.group",
     "spec.signature",
+    "<nil>",
   ]);
 });
 

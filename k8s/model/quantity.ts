@@ -85,3 +85,8 @@ function formatDecimal(nanos: bigint, isExponent: boolean): string {
   if (!isExponent) return `${rest}${decimalSuffixes[step] ?? ""}`;
   return tens === 0 ? `${rest}` : `${rest}e${tens}`;
 }
+
+/** A quantity as a whole number of billionths; undefined when the text is none. */
+export function parseExactQuantity(text: string): bigint | undefined {
+  return parse(text)?.nanos;
+}

@@ -25,7 +25,7 @@ export function builtinSchema(schemas: KubeSchemas, name: string, check?: Object
       const faults = [...shapeFaults(object, declared), ...(check?.(object) ?? [])];
       return { unknown, faults: withoutRepeats(faults).slice(0, faultsMax) };
     },
-    compare: () => [],
+    judge: () => [],
   };
 }
 

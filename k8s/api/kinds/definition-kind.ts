@@ -3,7 +3,7 @@ import { arrayOr, isJsonObject, jsonEqual, type JsonObject, objectOr, textOr, te
 import { compareVersions } from "../discovery/version-order.ts";
 import { definitionColumns } from "./definition-columns.ts";
 import { selectableFields } from "./selectable-fields.ts";
-import { definitionFaults, unevaluatedRules } from "../definition-check.ts";
+import { definitionFaults } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
 import { invalidValue } from "../refusal.ts";
 import { structuralSchema } from "../structural-schema.ts";
@@ -69,7 +69,6 @@ export function definitionKind(
           .map((field) => invalidValue(`spec.${field}`, spec[field], "field is immutable"));
         return jsonEqual(spec, oldSpec) ? [] : [...faults, ...definitionFaults(definition)];
       },
-      warnings: unevaluatedRules,
       onDeletionStart(definition) {
         const { finalizers = [] } = definition.metadata;
         if (!finalizers.includes(definitionFinalizer)) {
