@@ -44,6 +44,7 @@ export async function openApp(config: Config): Promise<App> {
   const { kubelet, services, events, enrolment } = parts;
   const streams = serveStreams({
     libc,
+    poller,
     log,
     socketPath: join(runDir, "kubelet.sock"),
     access: accessPods(kubelet, { libc, poller, folders: podFolders(runDir, config.dataDir) }),

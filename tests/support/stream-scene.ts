@@ -76,6 +76,7 @@ export async function openStreamScene(): Promise<StreamScene> {
     access,
     isApi: makeApiTokenTest(join(plane.runDir, "token-key.pem")),
     libc,
+    poller,
     log: silentLog,
   });
   return {

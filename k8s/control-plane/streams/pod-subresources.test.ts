@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { systemClock } from "#host/clock.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
+import { openPoller, type Poller } from "#host/linux/poller.ts";
 import { silentLog } from "#host/log.ts";
 import {
   type CommandScript,
@@ -26,10 +27,14 @@ import { podSubresources } from "./pod-subresources.ts";
 const folder = mkdtempSync(join(tmpdir(), "lambient-pod-streams-"));
 const faults: unknown[] = [];
 let libc: Libc;
+let poller: Poller;
 let api: Api;
 let port: HttpServer;
 let node: StreamServer;
 let containers: ReturnType<typeof scriptedContainers>;
+
+/** Pieces that were taken of the flood under way. */
+let flooded = 0;
 
 const commands: Record<string, CommandScript> = {
   echo: async ({ input, write }) => {
@@ -49,7 +54,11 @@ const commands: Record<string, CommandScript> = {
   },
   flood: async ({ write, args: [count = "1"] }) => {
     const piece = new Uint8Array(1 << 16).fill(0x61);
-    for (let i = 0; i < Number(count); i++) await write(piece);
+    flooded = 0;
+    for (let i = 0; i < Number(count); i++) {
+      await write(piece);
+      flooded++;
+    }
     return 0;
   },
   wait: async ({ letGo }) => {
@@ -122,6 +131,7 @@ async function makePods(): Promise<string> {
 
 beforeAll(async () => {
   libc = openLibc();
+  poller = await openPoller(libc);
   mkdirSync(join(folder, "tokens"));
   writeFileSync(join(folder, "tokens/control-plane"), "the-api\n");
   const socketPath = join(folder, "kubelet.sock");
@@ -156,13 +166,14 @@ beforeAll(async () => {
     network: libc.homeNamespace,
   };
   containers = scriptedContainers(given);
-  node = serveStreams({ socketPath, access: containers, isApi, libc, log: silentLog });
+  node = serveStreams({ socketPath, access: containers, isApi, libc, poller, log: silentLog });
 });
 
 afterAll(() => {
   node.close();
   port.close();
   api.close();
+  poller.close();
   closeLibc(libc);
   rmSync(folder, { recursive: true });
   expect(faults).toEqual([]);
@@ -451,8 +462,8 @@ test("SPDY: a client that does not read holds its command up", async () => {
   using _ = peer;
   await waitUntil("it runs", () => peer.bytes(ids["stdout"] ?? 0) > 0);
   peer.pause();
-  await Bun.sleep(0);
-  expect(containers.running.has("flood")).toBe(true);
+  await waitUntilStill(() => flooded);
+  expect(flooded).toBeLessThan(pieces);
   peer.resume();
   await waitUntil("it ends", () => peer.hasEnded(ids["error"] ?? 0));
   expect(peer.bytes(ids["stdout"] ?? 0)).toBe(pieces << 16);
@@ -469,6 +480,16 @@ test("SPDY: attach joins the main process", async () => {
   await waitUntil("it ends", () => peer.hasEnded(ids["error"] ?? 0));
   expect(peer.text(ids["stdout"] ?? 0)).toBe("heard me");
 });
+
+/** Waits until a number stays the same for a while: what is held up has come to a stop. */
+async function waitUntilStill(count: () => number): Promise<void> {
+  let [last, times] = [-1, 0];
+  await waitUntil("it has come to a stop", () => {
+    times = count() === last ? times + 1 : 0;
+    last = count();
+    return times > 10;
+  });
+}
 
 interface Heard {
   readonly protocol: string;
@@ -672,15 +693,7 @@ test("WebSocket: ports are forwarded by SPDY within its messages", async () => {
     port: 0,
     socket: { data: (socket, bytes) => void socket.end(`${bytes.toString()}${body}`) },
   });
-  const tunnelHeaders: HeaderField[] = [
-    ["connection", "upgrade"],
-    ["upgrade", "websocket"],
-    ["sec-websocket-version", "13"],
-    ["sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="],
-    ["sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io"],
-  ];
-  const target = "/api/v1/namespaces/default/pods/talker/portforward";
-  const peer = await connectSpdy(port.port, target, tunnelHeaders, true);
+  const peer = await connectSpdy(port.port, portForward, tunnelHeaders, true);
   using _ = peer;
   expect(peer.head).toContain("sec-websocket-protocol: SPDY/3.1+portforward.k8s.io");
   const fields = { port: String(listener.port), requestid: "0" };
@@ -708,6 +721,111 @@ test("a client whose input is not taken is asked whether it lives, and lets go w
   expect(containers.running.has("wait")).toBe(true);
   peer[Symbol.dispose]();
   await waitUntil("it is let go", () => !containers.running.has("wait") && node.open === 0);
+});
+
+const tunnelHeaders: HeaderField[] = [
+  ["connection", "upgrade"],
+  ["upgrade", "websocket"],
+  ["sec-websocket-version", "13"],
+  ["sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="],
+  ["sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io"],
+];
+const portForward = "/api/v1/namespaces/default/pods/talker/portforward";
+
+test("WebSocket: a client that does not read holds up what is forwarded", async () => {
+  const piece = new Uint8Array(1 << 16);
+  const pieces = 400;
+  let pulled = 0;
+  const web = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          async pull(controller) {
+            if (pulled++ === pieces) controller.close();
+            else controller.enqueue(piece);
+            await Bun.sleep(0);
+          },
+        }),
+      ),
+  });
+  const peer = await connectSpdy(port.port, portForward, tunnelHeaders, true);
+  using _ = peer;
+  const fields = { port: String(web.port), requestid: "0" };
+  const error = peer.open({ streamtype: "error", ...fields }, true);
+  const data = peer.open({ streamtype: "data", ...fields });
+  peer.send(data, "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  await waitUntil("it flows", () => peer.bytes(data) > 0);
+  peer.pause();
+  await waitUntilStill(() => pulled);
+  expect(pulled).toBeLessThan(pieces);
+  peer.resume();
+  await waitUntil("it ends", () => peer.hasEnded(data));
+  expect(peer.bytes(data)).toBeGreaterThan(pieces << 16);
+  peer.send(data, "", true);
+  await waitUntil("it is over", () => peer.hasEnded(error));
+  await web.stop(true);
+});
+
+test("WebSocket: what is forwarded to one who does not read is held up, and ends with its client", async () => {
+  const accepted: { pause(): void; end(): void }[] = [];
+  let isClosed = false;
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open(socket) {
+        socket.pause();
+        accepted.push(socket);
+      },
+      data() {},
+      close: () => void (isClosed = true),
+    },
+  });
+  const peer = await connectSpdy(port.port, portForward, tunnelHeaders, true);
+  using _ = peer;
+  const fields = { port: String(listener.port), requestid: "0" };
+  peer.open({ streamtype: "error", ...fields }, true);
+  const data = peer.open({ streamtype: "data", ...fields });
+  for (let i = 0; i < 2; i++) peer.send(data, Buffer.alloc(8 << 20));
+  await waitUntil("it is asked whether it lives", () => peer.said.some(({ kind }) => kind === "ping"));
+  peer[Symbol.dispose]();
+  await waitUntil("the node lets go", () => node.open === 0);
+  accepted[0]?.end();
+  await waitUntil("it is closed", () => isClosed);
+  listener.stop(true);
+});
+
+test("WebSocket: what breaks the protocol within closes it", async () => {
+  const peer = await connectSpdy(port.port, portForward, tunnelHeaders, true);
+  using _ = peer;
+  peer.send(0, "data of no stream");
+  peer.raw(Buffer.from([0x88, 0x80, 0, 0, 0, 0]));
+  await waitUntil("it is closed", () => peer.isClosed);
+});
+
+test("WebSocket: pings are answered, and what breaks the protocol closes", async () => {
+  const query = "exec?container=main&command=wait&stdout=1";
+  const headers = tunnelHeaders.map(([name, value]): HeaderField => [
+    name,
+    name === "sec-websocket-protocol" ? "v5.channel.k8s.io" : value,
+  ]);
+  const target = `/api/v1/namespaces/default/pods/talker/${query}`;
+  const peer = await connectSpdy(port.port, target, headers, true);
+  using _ = peer;
+  peer.raw(Buffer.from([0x8a, 0x80, 0, 0, 0, 0, 0x89, 0x80, 0, 0, 0, 0]));
+  await waitUntil("it runs", () => containers.running.has("wait"));
+  peer.raw(Buffer.from([0x82, 0x00]));
+  await waitUntil("it is closed", () => peer.isClosed && !containers.running.has("wait"));
+});
+
+test("a Pod that does not run has no ports to forward", async () => {
+  const made = { metadata: { name: "pending", namespace: "default" } };
+  const spec = { nodeName: "node-0", containers: [{ name: "main", image: "x" }] };
+  await api.client.create(podResource, { ...made, spec } as never);
+  const response = await ask("POST", "pending/portforward");
+  expect([response.status, await response.text()]).toEqual([500, 'pod not found ("pending_default")']);
 });
 
 test("a client over WebSocket whose input is not taken lets go when it leaves", async () => {
@@ -744,6 +862,7 @@ test("without a node every stream says so", async () => {
     access: containers,
     isApi,
     libc,
+    poller,
     log: silentLog,
   });
 });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
+import { openPoller, type Poller } from "#host/linux/poller.ts";
 import { silentLog } from "#host/log.ts";
 import { connectUnixStream } from "#host/tunnel/unix-stream.ts";
 import { scriptedContainers } from "../../../tests/support/scripted-containers.ts";
@@ -19,6 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), "lambient-kubelet-sock-"));
 const socketPath = join(folder, "kubelet.sock");
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 let libc: Libc;
+let poller: Poller;
 let server: StreamServer;
 
 function tokenOf(program: string): Promise<string> {
@@ -29,8 +31,9 @@ function tokenOf(program: string): Promise<string> {
     .sign(privateKey);
 }
 
-beforeAll(() => {
+beforeAll(async () => {
   libc = openLibc();
+  poller = await openPoller(libc);
   writeFileSync(join(folder, "token-key.pem"), publicKey.export({ type: "spki", format: "pem" }));
   const access = scriptedContainers({
     uid: "u",
@@ -48,11 +51,12 @@ beforeAll(() => {
     network: libc.homeNamespace,
   });
   const isApi = makeApiTokenTest(join(folder, "token-key.pem"));
-  server = serveStreams({ socketPath, access, isApi, libc, log: silentLog });
+  server = serveStreams({ socketPath, access, isApi, libc, poller, log: silentLog });
 });
 
 afterAll(() => {
   server.close();
+  poller.close();
   closeLibc(libc);
   rmSync(folder, { recursive: true });
 });
@@ -193,6 +197,7 @@ test("a log that is silent is answered, and given up with its reader", async () 
     access: scriptedContainers({ uid: "u", commands: waiting, log: [], network: libc.homeNamespace }),
     isApi: makeApiTokenTest(join(folder, "token-key.pem")),
     libc,
+    poller,
     log: silentLog,
   });
 });

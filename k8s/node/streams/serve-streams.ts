@@ -3,10 +3,11 @@ import { splice } from "#host/tunnel/splice.ts";
 import type { ByteStream } from "#host/byte-stream.ts";
 import { LineReader } from "#host/line-reader.ts";
 import type { Libc } from "#host/linux/libc.ts";
+import type { Poller } from "#host/linux/poller.ts";
 import type { Log } from "#host/log.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
 import { StreamWriter } from "#host/stream-writer.ts";
-import { listenUnixStreams } from "#host/tunnel/unix-stream.ts";
+import { listenUnixStreams, type UnixStream } from "#host/tunnel/unix-stream.ts";
 import type { ContainerAccess } from "../kubelet/container-access.ts";
 import { connectInPod } from "./connect-in-pod.ts";
 import { LogText } from "./log-text.ts";
@@ -27,6 +28,7 @@ export interface ServeStreamsOptions {
   /** Whether a token is the API's. */
   readonly isApi: (token: string) => Promise<boolean>;
   readonly libc: Libc;
+  readonly poller: Poller;
   readonly log: Log;
 }
 
@@ -71,7 +73,7 @@ export function serveStreams(options: ServeStreamsOptions): StreamServer {
 
 async function serveConnection(
   options: ServeStreamsOptions,
-  stream: ByteStream,
+  stream: UnixStream,
   isOverfull: boolean,
 ): Promise<void> {
   const asked = await readRequestLine(stream);
@@ -91,13 +93,14 @@ async function serveConnection(
 }
 
 interface Asked {
-  readonly stream: ByteStream;
+  readonly stream: UnixStream;
   readonly request: StreamRequest;
   readonly rest: Uint8Array;
 }
 
 /** @throws MeshError before anything was answered */
-async function serveRequest({ access, libc }: ServeStreamsOptions, asked: Asked): Promise<void> {
+async function serveRequest(options: ServeStreamsOptions, asked: Asked): Promise<void> {
+  const { access, libc } = options;
   const { request, stream, rest } = asked;
   const accept = (): unknown => stream.write(Buffer.from(formatAnswer(undefined)));
   switch (request.kind) {
@@ -117,11 +120,19 @@ async function serveRequest({ access, libc }: ServeStreamsOptions, asked: Asked)
       const connection = await connectInPod(libc, access.networkOf(request.podUid), request.port);
       accept();
       if (rest.length > 0) connection.write(rest);
-      const over = Promise.withResolvers<void>();
-      splice(stream, connection, () => over.resolve());
-      return over.promise;
+      return joinPort(options.poller, stream, connection);
     }
   }
+}
+
+/** One who is not read from because the port takes nothing is seen to leave all the same. */
+async function joinPort(poller: Poller, stream: UnixStream, connection: ByteStream): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const joined = splice(stream, connection, () => over.resolve());
+  using _left = poller.watch(stream.fd, "closed", () =>
+    joined.cut(new Error("the API closed the connection")),
+  );
+  await over.promise;
 }
 
 async function serveLogs(access: ContainerAccess, request: LogsRequest, stream: ByteStream): Promise<void> {

@@ -12,8 +12,8 @@ export interface Watch extends Disposable {
   close(): void;
 }
 
-/** What to wait for. */
-export type Readiness = "readable" | "writable";
+/** What to wait for; `closed` is a unix socket whose other end is gone, whatever it still has to be read. */
+export type Readiness = "readable" | "writable" | "closed";
 
 /** Watches descriptors. */
 export interface Poller extends Disposable {
@@ -27,7 +27,7 @@ export interface Poller extends Disposable {
 }
 
 const control = { add: 1, remove: 2, modify: 3 } as const;
-const events = { readable: 0x2001, writable: 0x4 } as const; // with RDHUP
+const events = { readable: 0x2001, writable: 0x4, closed: 0 } as const; // with RDHUP; a hang-up is told unasked
 const oneShot = 1 << 30;
 /** The mark that ends the thread. */
 const endMark = 0;

@@ -6,13 +6,18 @@ import { errorText, MeshError } from "../mesh-error.ts";
 import { streamHandler } from "./socket-stream.ts";
 import { TcpStream } from "./tcp-stream.ts";
 
+/** A connection; its descriptor is for waiting, not to be closed. */
+export interface UnixStream extends ByteStream {
+  readonly fd: number;
+}
+
 /** A served path; closing it leaves connections alone. */
 export interface UnixListener {
   close(): void;
 }
 
 /** Serves a path, mode 0600, replacing a stale socket file. `onStream` sets the handler at once or later. */
-export function listenUnixStreams(path: string, onStream: (stream: ByteStream) => void): UnixListener {
+export function listenUnixStreams(path: string, onStream: (stream: UnixStream) => void): UnixListener {
   rmSync(path, { force: true });
   const socket: SocketHandler<TcpStream> = {
     ...streamHandler,
