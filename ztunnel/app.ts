@@ -89,7 +89,7 @@ export async function openApp(config: Config, version: string, accessLog: LineSi
       return waitsFor.length === 0 ? { ready: true } : { ready: false, waitsFor };
     },
     logging,
-    configDump: () => configDump(parts, [...workloads.uids, ...pods.uids], source, version),
+    configDump: () => configDump(parts, [...workloads.all, ...pods.all], source, version),
   });
   log.info("ztunnel serves", { runDir: config.runDir, source: config.source.kind });
   return {

@@ -1,16 +1,18 @@
 /** What `/config_dump` shows, under Istio's keys, so that tools that know a ztunnel can read this one. */
 import type { CertificateState } from "#host/certificates/certificate-source.ts";
 import { formatSocketAddress } from "#core/address/socket-address.ts";
+import { identityOf } from "#core/identity/spiffe-id.ts";
 import type { Service } from "#core/mesh/service.ts";
 import type { Workload } from "#core/mesh/workload.ts";
 import type { LiveConnection } from "./connection-ledger.ts";
+import type { LocalFacts, LocalWorkload } from "./local-workload.ts";
 import type { RunningSource } from "./mesh-source.ts";
 import type { Parts } from "./parts.ts";
 
 /** Collects the dump. */
 export function configDump(
   parts: Parts,
-  localUids: readonly string[],
+  locals: readonly LocalWorkload[],
   source: RunningSource,
   version: string,
 ): unknown {
@@ -34,7 +36,7 @@ export function configDump(
     certificates: [...source.certificates.states()].map(([identity, state]) =>
       showCertificate(identity, state),
     ),
-    workloadState: Object.fromEntries(localUids.map((uid) => [uid, showLocal(parts, uid)])),
+    workloadState: Object.fromEntries(locals.map((local) => [local.uid, showLocal(parts, local)])),
     discovery: source.status(),
     version,
     config: parts.config,
@@ -81,11 +83,23 @@ function showCertificate(identity: string, state: CertificateState): unknown {
   };
 }
 
-function showLocal(parts: Parts, uid: string): unknown {
+function showLocal(parts: Parts, workload: LocalWorkload): unknown {
+  const { uid } = workload;
   const live = [...parts.ledger.live].filter(({ facts }) => facts.uid === uid);
   const shown = (direction: "inbound" | "outbound"): unknown[] =>
     live.filter(({ facts }) => facts.direction === direction).map(showConnection);
-  return { state: "Up", connections: { inbound: shown("inbound"), outbound: shown("outbound") } };
+  return {
+    state: "Up",
+    connections: { inbound: shown("inbound"), outbound: shown("outbound") },
+    info: showInfo(workload.factsAt(parts.mesh.snapshot)),
+  };
+}
+
+/** Undefined for a slot that is nobody's yet. */
+function showInfo(facts: LocalFacts | undefined): unknown {
+  if (facts === undefined) return undefined;
+  const { namespace, serviceAccount } = identityOf(facts.source.identity);
+  return { name: facts.party.workload, namespace, serviceAccount };
 }
 
 function showConnection({ facts }: LiveConnection): unknown {

@@ -27,6 +27,7 @@ export interface EnrolledPod extends PodNames, PodCapture {
 export interface Pods {
   readonly size: number;
   readonly uids: readonly string[];
+  readonly all: readonly PodWorkload[];
   readonly identities: readonly SpiffeId[];
   /** Serves a Pod; one that is served already gets its capture back. @throws when it cannot be served */
   add(pod: EnrolledPod): void;
@@ -81,8 +82,12 @@ class Table implements Pods {
     return [...this.#entries.keys()];
   }
 
+  get all(): readonly PodWorkload[] {
+    return [...this.#entries.values()].map(({ workload }) => workload);
+  }
+
   get identities(): readonly SpiffeId[] {
-    return [...this.#entries.values()].map(({ workload }) => workload.identity);
+    return this.all.map(({ identity }) => identity);
   }
 
   add(pod: EnrolledPod): void {

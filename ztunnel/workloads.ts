@@ -6,7 +6,13 @@ import type { Assign } from "#core/proto/istio/zds_pb.js";
 import { closeFd } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type { DnsUpstream } from "#host/dns/dns-upstream.ts";
-import { type LocalPlace, makeKnownWorkload, makeSlotWorkload, type SlotWorkload } from "./local-workload.ts";
+import {
+  type LocalPlace,
+  type LocalWorkload,
+  makeKnownWorkload,
+  makeSlotWorkload,
+  type SlotWorkload,
+} from "./local-workload.ts";
 import type { Parts } from "./parts.ts";
 import { reachOfSlot } from "./reach.ts";
 import { type ServedWorkload, serveWorkload } from "./serve-workload.ts";
@@ -33,6 +39,7 @@ interface Entry {
 export interface Workloads {
   readonly size: number;
   readonly uids: readonly string[];
+  readonly all: readonly LocalWorkload[];
   /** Of those that have one. */
   readonly identities: readonly SpiffeId[];
   /** Serves a slot; one that is served already gets its capture back. @throws when it cannot be served. */
@@ -68,6 +75,10 @@ class Table implements Workloads {
 
   get uids(): readonly string[] {
     return [...this.#entries.keys()];
+  }
+
+  get all(): readonly LocalWorkload[] {
+    return [...this.#entries.values()].map(({ served }) => served.workload);
   }
 
   get identities(): readonly SpiffeId[] {

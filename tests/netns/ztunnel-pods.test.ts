@@ -1,5 +1,6 @@
 /** A ztunnel with Pods made by hand: tunnels and plain connections in every direction, policies, probes, names, and Pods that leave. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { RevisionTemplateSchema } from "#core/proto/lambient/discovery_pb.js";
 import { warmUp, withNamespace } from "#host/linux/namespaces.ts";
@@ -31,7 +32,8 @@ import {
   shopTemplates,
 } from "../support/slot-scene.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { slotNameserver } from "../support/ztunnel-node.ts";
+import { scriptNode } from "../support/scripted-node.ts";
+import { slotNameserver, startZtunnelNode } from "../support/ztunnel-node.ts";
 
 let libc: Libc;
 let shared: PodScene;
@@ -358,6 +360,8 @@ test("a Pod that is gone ends its connections, and its certificate is forgotten"
   expect(await pods.say({ case: "del", value: { uid: cart.uid } })).toBe("");
   await talk.over();
   const dump = await node.configDump();
+  const info = { name: "web", namespace: "shop", serviceAccount: "web" };
+  expect(dump.workloadState).toMatchObject({ [web.uid]: { state: "Up", info } });
   expect(Object.keys(dump.workloadState)).toEqual([web.uid]);
   expect(dump.certificates.map(({ identity }) => identity)).toEqual([shopId("web")]);
 });
@@ -375,4 +379,15 @@ test("what the node says and ztunnel cannot do is answered with the reason", asy
   ).toContain("wanted the descriptors");
   expect(await pods.say({ case: "assign", value: { uid: web.uid } })).toContain("assign with 0 descriptors");
   expect(await pods.say({ case: "del", value: { uid: "nobody", drain: true } })).toBe("");
+});
+
+test("ztunnel is ready without a node, but not before a node that is there has told of its Pods", async () => {
+  await using node = await startZtunnelNode(libc);
+  expect(await node.agent.say({ case: "snapshotSent", value: {} })).toBe("");
+  await waitUntil("it is ready", () => node.isReady());
+  using pods = scriptNode(libc, join(node.runDir, "pods.sock"));
+  await pods.accept();
+  expect(await node.isReady()).toBe(false);
+  expect(await pods.say({ case: "snapshotSent", value: {} })).toBe("");
+  expect(await node.isReady()).toBe(true);
 });
