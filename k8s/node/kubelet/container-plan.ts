@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "#core/result.ts";
-import { type Cgroup, openCgroup } from "#host/linux/cgroup.ts";
+import { type Cgroup, type CgroupLimits, openCgroup } from "#host/linux/cgroup.ts";
 import { errorText } from "#host/mesh-error.ts";
 import type { Container } from "../../model/container.ts";
 import type { PodObject } from "../../model/pod.ts";
@@ -136,7 +136,7 @@ export function openPlan(
       ...configuration,
       hostname: hostnameOf(pod, host.node.name),
       networkFd: context.networkFd,
-      cgroup: openContainerCgroup(host, pod, container),
+      members: openContainerCgroup(host, pod, container).memberFiles(limitsOf(container)),
       streamsFolder: paths.streams(container.name, run),
       hasStdin: container.stdin === true,
       root: {
@@ -156,20 +156,24 @@ export function openPlan(
 }
 
 /** The path of a container's group, below the mounts. */
-export function containerCgroupPath(host: KubeletHost, uid: string, container: string): string {
+function containerCgroupPath(host: KubeletHost, uid: string, container: string): string {
   return `${host.cgroupPath}/${uid}/${container}`;
 }
 
 /** The container's group, with its limits. */
 export function openContainerCgroup(host: KubeletHost, pod: PodObject, container: Container): Cgroup {
-  const limits = container.resources?.limits ?? {};
-  const memoryBytesMax = parseQuantity(limits["memory"]);
-  const cpuMillisMax = cpuMillis(limits["cpu"]);
-  return openCgroup(host.cgroups, containerCgroupPath(host, pod.metadata.uid, container.name), {
+  const path = containerCgroupPath(host, pod.metadata.uid, container.name);
+  return openCgroup(host.cgroups, path, limitsOf(container));
+}
+
+function limitsOf({ resources }: Container): CgroupLimits {
+  const memoryBytesMax = parseQuantity(resources?.limits?.["memory"]);
+  const cpuMillisMax = cpuMillis(resources?.limits?.["cpu"]);
+  return {
     processesMax,
     ...(memoryBytesMax === undefined ? {} : { memoryBytesMax: Math.ceil(memoryBytesMax) }),
     ...(cpuMillisMax === undefined ? {} : { cpuMillisMax }),
-  });
+  };
 }
 
 function layerBytes({ resources }: Container): number {

@@ -2,7 +2,6 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Step } from "#host/linux/birth.ts";
-import type { Cgroup } from "#host/linux/cgroup.ts";
 import { isErrno } from "#host/linux/errno.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import type { Poller } from "#host/linux/poller.ts";
@@ -24,7 +23,8 @@ export interface ContainerPlan {
   readonly hostname: string;
   readonly privileges: ContainerPrivileges;
   readonly root: ContainerRootOptions;
-  readonly cgroup: Cgroup;
+  /** Files of its control group that take a process. */
+  readonly members: readonly string[];
   /** Absent: the node's own network and name. */
   readonly networkFd: number | undefined;
   /** Folder of the FIFOs `stdin`, `stdout`, `stderr`: see {@link openOutputs}. */
@@ -48,7 +48,7 @@ export function startContainer(host: ProcessHost, plan: ContainerPlan): Child {
   const held: number[] = [];
   try {
     const fds = openStreams(host.libc, plan, held);
-    const members = plan.cgroup.memberFiles().map((path) => hold(held, openSync(path, "w")));
+    const members = plan.members.map((path) => hold(held, openSync(path, "w")));
     const isOwnNetwork = plan.networkFd !== undefined;
     return spawnChild(host.libc, host.poller, {
       executable: { inside: candidates(program, plan.env["PATH"] ?? defaultPath) },

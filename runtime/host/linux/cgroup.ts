@@ -27,8 +27,11 @@ export interface CgroupLimits {
 export interface Cgroup {
   /** Its path below the mounts. */
   readonly path: string;
-  /** Files of every hierarchy that take a process, which a process that is being born can write "0" to. */
-  memberFiles(): string[];
+  /**
+   * Files that take a process, which a process that is being born can write "0" to: of version 2, and of the others where they limit it.
+   * Each takes milliseconds.
+   */
+  memberFiles(limits: CgroupLimits): string[];
   /** Moves a process in. It may take 25 ms, which pass outside the engine's thread. @throws Error when there is no such process */
   join(pid: number): Promise<void>;
   /** Changes limits. */
@@ -91,7 +94,7 @@ export function openCgroup(mounts: CgroupMounts, path: string, limits: CgroupLim
   applyLimits(mounts, path, limits);
   return {
     path,
-    memberFiles: () => places.all.map((folder) => join(folder, memberFile)),
+    memberFiles: (given) => limitedFolders(places, given).map((folder) => join(folder, memberFile)),
     async join(pid) {
       for (const folder of places.all) await promises.writeFile(join(folder, memberFile), String(pid));
     },
@@ -102,6 +105,16 @@ export function openCgroup(mounts: CgroupMounts, path: string, limits: CgroupLim
     outOfMemoryKills: () => readOutOfMemoryKills(places.memoryV1, places.unified),
     remove: (timeoutMs) => removeFolders(places.all, timeoutMs),
   };
+}
+
+function limitedFolders({ unified, memoryV1, pidsV1, cpuV1 }: Folders, limits: CgroupLimits): string[] {
+  const { memoryBytesMax, processesMax, cpuMillisMax } = limits;
+  const limited = [
+    memoryBytesMax === undefined ? undefined : memoryV1,
+    processesMax === undefined ? undefined : pidsV1,
+    cpuMillisMax === undefined ? undefined : cpuV1,
+  ];
+  return [unified, ...limited.filter((folder) => folder !== undefined)];
 }
 
 interface Folders {
