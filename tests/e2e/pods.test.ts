@@ -95,9 +95,9 @@ async function addPod(name: string, labels: Readonly<Record<string, string>> = {
   );
 }
 
-/** Asks a Pod to ask on, by the address of another. @returns the status that came back */
-async function statusBy(pod: string, address: string): Promise<number> {
-  const url = `http://${pod}.shop/call?${encodeURIComponent(`http://${address}:8080/`)}`;
+/** Asks a Pod to ask on. @returns the status that came back */
+async function statusBy(pod: string, host: string): Promise<number> {
+  const url = `http://${pod}.shop/call?${encodeURIComponent(`http://${host}/`)}`;
   return (await mesh.call("price.shop", { path: `/?${encodeURIComponent(url)}` })).status;
 }
 
@@ -193,14 +193,15 @@ test("a Service of Pods stands behind a waypoint, which names the caller to them
 test("under STRICT Pods outside the mesh are refused, and probes pass", async () => {
   await enrol();
   await addPod("outside", { "istio.io/dataplane-mode": "none" });
-  const cart = await addressOf("cart");
-  expect(await statusBy("outside", cart)).toBe(200);
+  const cart = `${await addressOf("cart")}:8080`;
+  for (const host of [cart, "cart.shop", "cart"]) expect(await statusBy("outside", host)).toBe(200);
   const metadata = { name: "default" };
   await create("/apis/security.istio.io/v1/namespaces/shop/peerauthentications", {
     metadata,
     spec: { mtls: { mode: "STRICT" } },
   });
   await waitUntil("it is refused", async () => (await statusBy("outside", cart)) !== 200, longMs);
+  expect(await statusBy("outside", "cart.shop")).not.toBe(200);
   expect(await askBy("web", "cart")).toMatchObject({ name: "cart" });
   // It is ready by a probe that comes in plain.
   await addPod("late");
