@@ -29,11 +29,13 @@ const clients = [
 
 const mebibyte = 1 << 20;
 
-describe.each(clients)("kubectl %s", (client, path) => {
-  if (path === undefined) {
-    test.skip(`not on this machine; ${howToGetPeers}`, () => {});
-    return;
-  }
+for (const [client, path] of clients) {
+  const isThere = path !== undefined;
+  const name = isThere ? `kubectl ${client}` : `kubectl ${client}: not on this machine; ${howToGetPeers}`;
+  describe.skipIf(!isThere)(name, () => describeClient(client, path ?? "/nowhere"));
+}
+
+function describeClient(client: string, path: string): void {
   const start = (args: readonly string[], stdin: Bun.SpawnOptions.Readable | "pipe" | Blob = "ignore") =>
     Bun.spawn([path, ...args], { env: env(), stdin, stdout: "pipe", stderr: "pipe" });
   const run = async (args: readonly string[], input?: string) => {
@@ -259,7 +261,7 @@ describe.each(clients)("kubectl %s", (client, path) => {
     await web.stop(true);
     await waitUntil("the node is let go", () => scene.server.open === 0);
   });
-});
+}
 
 function env(): Record<string, string> {
   return { KUBECONFIG: scene.kubeconfig, HOME: scene.folder };
