@@ -11,6 +11,7 @@ import { readKubeSchemas } from "./kinds/kube-schemas.ts";
 import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
 import { evictionHandler } from "./evict.ts";
+import { finalizeHandler } from "./finalize-handler.ts";
 import { followUp, followUpOnStart } from "./follow-up.ts";
 import { handleRequest } from "./handle-request.ts";
 import { InProcessClient } from "./in-process-client.ts";
@@ -66,7 +67,12 @@ export function openApi(options: ApiOptions): Api {
     clock: options.clock,
     log: options.log,
     openApi: openApiDocuments(schemas),
-    subresources: [evictionHandler, tokenRequestHandler(tokens), ...(options.subresources ?? [])],
+    subresources: [
+      evictionHandler,
+      finalizeHandler,
+      tokenRequestHandler(tokens),
+      ...(options.subresources ?? []),
+    ],
     reviews: [
       ...accessReviews,
       selfSubjectReview,

@@ -17,6 +17,7 @@ const suites = [
   "definitions",
   "custom",
   "fixed",
+  "garbage",
   "kinds",
   "lists",
   "objects",
