@@ -48,7 +48,7 @@ function checkMetadata(metadata: unknown, schema: JsonObject, place: Place): voi
 
 /** The value as it is to be kept; undefined: it says nothing. */
 function decode(value: unknown, schema: JsonObject, place: Place): unknown {
-  if (value === null) return undefined;
+  if (value === null || value === undefined) return undefined;
   if (schema["x-kubernetes-preserve-unknown-fields"] === true) return value;
   if (schema["x-kubernetes-int-or-string"] === true) return decodeIntOrString(value, schema, place);
   switch (schema["type"]) {
@@ -59,16 +59,16 @@ function decode(value: unknown, schema: JsonObject, place: Place): unknown {
       return isJsonObject(schema["properties"])
         ? decodeStruct(value, schema, place)
         : decodeMap(value, schema, place);
-    case "string":
-      if (typeof value !== "string") throw mismatch(value, schema, place);
-      checkForm(value, schema);
-      return value;
-    case "boolean":
-      if (typeof value !== "boolean") throw mismatch(value, schema, place);
-      return value;
     default:
-      return decodeNumber(value, schema, place);
+      return decodeScalar(value, schema, place);
   }
+}
+
+function decodeScalar(value: unknown, schema: JsonObject, place: Place): unknown {
+  if (schema["type"] !== "string" && schema["type"] !== "boolean") return decodeNumber(value, schema, place);
+  if (typeof value !== schema["type"]) throw mismatch(value, schema, place);
+  if (typeof value === "string") checkForm(value, schema);
+  return value;
 }
 
 function decodeStruct(object: JsonObject, schema: JsonObject, place: Place): JsonObject {

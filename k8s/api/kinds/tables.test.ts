@@ -4,14 +4,23 @@ import { findVersion, type KindDefinition } from "../kind.ts";
 import { tableOf } from "../table.ts";
 import { builtinKinds } from "./builtin-kinds.ts";
 import { clusterAddresses } from "./cluster-address.ts";
+import { definitionKind } from "./definition-kind.ts";
 import { readKubeSchemas } from "./kube-schemas.ts";
 
 const nowMs = Date.parse("2026-01-01T02:00:00Z");
-const kinds = builtinKinds({
+const builtIn = builtinKinds({
   schemas: readKubeSchemas(),
   addresses: clusterAddresses("10.96.0.0/24", [], () => 0),
   keptNamespaces: [],
 });
+
+const kinds = [
+  ...builtIn,
+  definitionKind(
+    () => nowMs,
+    () => false,
+  ),
+];
 
 function kindOf(resource: string): KindDefinition {
   const kind = kinds.find((candidate) => candidate.resource === resource);
@@ -427,6 +436,23 @@ test.each<[resource: string, object: object, cells: readonly unknown[]]>([
   ["secrets", { type: "Opaque", data: { a: "" } }, ["x", "Opaque", 1, "60s"]],
   ["serviceaccounts", {}, ["x", "60s"]],
   ["namespaces", { status: { phase: "Active" } }, ["x", "Active", "60s"]],
+  [
+    "customresourcedefinitions",
+    {
+      spec: {
+        scope: "Namespaced",
+        group: "a.b",
+        names: { kind: "Thing", shortNames: ["t", "th"] },
+        versions: [
+          { name: "v2", served: true, storage: true },
+          { name: "v1", served: true },
+          { name: "v0", served: false },
+        ],
+      },
+      status: { conditions: [{ type: "Established", status: "True" }] },
+    },
+    ["x", "Namespaced", "v1,v2(storage)", "2026-01-01T01:59:00Z", "a.b", "Thing", "t,th", true],
+  ],
   ["validatingwebhookconfigurations", { webhooks: [{}, {}] }, ["x", 2, "60s"]],
 ])("%s: %j", (resource, object, cells) => {
   const table = tableFor(resource, object);
@@ -451,7 +477,7 @@ test("events put their name last, in the wide columns", () => {
 });
 
 test("every built-in kind has a shape and columns", () => {
-  for (const kind of kinds) {
+  for (const kind of builtIn) {
     expect(findVersion(kind, "v1")?.schema).toBeDefined();
     expect(findVersion(kind, "v1")?.columns?.length).toBeGreaterThan(0);
   }
