@@ -229,6 +229,37 @@ describe("a running Pod", () => {
     for (const fd of [accepted, early, listener]) closeFd(libc, fd);
   });
 
+  test("waits, and says so, while there is no ztunnel, and is taken in by the first that comes", async () => {
+    const scene = openScene();
+    await scene.enrolment.admit(scene.pod);
+    const { inside } = await startPrograms(scene);
+    scene.label("ambient");
+    await waitUntil("it says so", () => scene.redirection() === "pending", 15_000);
+    expect(await once(inside, toOutside, "open")).toBe("open");
+    const ztunnel = scene.ztunnel();
+    await waitUntil("it is taken in", () => scene.redirection() === "enabled", 15_000);
+    expect(await once(inside, toOutside, "captured")).toBe("captured");
+    expect(ztunnel.pods.get(scene.pod.uid)?.proxy.counts.outbound).toBe(1);
+  }, 30_000);
+
+  test("that leaves while the node's program ends is let go by the next one once its last connection is over", async () => {
+    const scene = openScene();
+    scene.ztunnel();
+    const { inside } = await startPrograms(scene);
+    scene.label("ambient");
+    await scene.enrolment.admit(scene.pod);
+    await inside.say(`connect ${outsideAddress} 9000 3 held`);
+    scene.label(undefined);
+    await scene.until("leaving");
+    const next = await scene.restart();
+    await next.admit(scene.pod);
+    await scene.until("leaving");
+    expect((await inside.say<BusyReport>("report")).client).toMatchObject({ open: 3, broken: 0 });
+    await inside.say("stop");
+    await scene.until("plain");
+    expect(await plainness(scene)).toEqual([0, 32_766, 32_767]);
+  }, 20_000);
+
   test("is annotated, and people are told", async () => {
     const scene = openScene();
     await scene.enrolment.admit(scene.pod);
@@ -371,6 +402,35 @@ describe("an enrolled Pod", () => {
     expect((await inside.say<BusyReport>("report")).client).toMatchObject({ open: 5, broken: 0 });
   });
 
+  test("says by annotations what of it ztunnel leaves alone, while it runs too", async () => {
+    const { scene, ztunnel, inside } = await enrolled();
+    await inside.say(`connect ${outsideAddress} 9000 3 through`);
+    const key = { namespace: scene.pod.namespace, name: scene.pod.name };
+    const annotations = {
+      "ambient.istio.io/bypass-inbound-capture": "true",
+      "ambient.istio.io/dns-capture": "false",
+    };
+    await scene.kube.patch(podResource, key, { kind: "merge", value: { metadata: { annotations } } });
+    await waitUntil("ztunnel knows", () => {
+      const told = ztunnel.pods.get(scene.pod.uid)?.told;
+      return told?.capturesInbound === false && !told.capturesDns;
+    });
+    await waitUntil("its questions are its own", () => !capturesNames(scene));
+    expect((await inside.say<BusyReport>("report")).client).toMatchObject({ open: 3, broken: 0 });
+  });
+
+  test("that went while there was no program leaves nothing either", async () => {
+    const { scene, ztunnel } = await enrolled();
+    const next = await scene.restart();
+    const later = scene.ztunnel();
+    await waitUntil("it is kept", () => later.isSnapshotSent);
+    expect(later.said).toEqual(["keep", "snapshotSent"]);
+    await next.forget(scene.pod.uid);
+    await waitUntil("ztunnel is told", () => later.said.includes("del"));
+    expect(openPinned(libc, join(scene.runDir, "pods", `${scene.pod.uid}-link`))).toBeUndefined();
+    expect(ztunnel.said).not.toContain("del");
+  });
+
   test("that is gone leaves nothing", async () => {
     const { scene, ztunnel } = await enrolled();
     await scene.enrolment.forget(scene.pod.uid);
@@ -404,6 +464,12 @@ async function exchange(from: number, to: number): Promise<void> {
 async function plainness({ pod }: Scene): Promise<number[]> {
   using netlink = openNetlink(libc, pod.network.fd);
   return listRules(netlink, 4).map(({ priority }) => priority);
+}
+
+/** Whether name queries meet the capture. */
+function capturesNames({ pod }: Scene): boolean {
+  using netlink = openNetlink(libc, pod.network.fd);
+  return listRules(netlink, 4).some(({ protocol }) => protocol === "udp");
 }
 
 /** Whether what is captured is refused for want of a ztunnel. */

@@ -181,7 +181,7 @@ export class PodLife {
     if (this.#state === "plain") this.#state = "leaving";
     // What is captured already stays captured, whether there is a ztunnel now or not.
     if (this.#state === "capturing")
-      this.#begin({ ...target, pod: { ...pod, isServed: this.#link.hasListeners(pod) } });
+      this.#begin({ ...target, pod: { ...pod, isServed: this.#link.hasListeners() } });
     const fds = [sandbox.network.fd, this.#link.mapFd] as const;
     const who = { uid, name, namespace, serviceAccount };
     await zds.add({ ...who, address, nameserver, capturesInbound, capturesDns, fds });
@@ -226,7 +226,7 @@ export class PodLife {
     const { sandbox } = this;
     const target = { sandbox, pod: this.#captured, link: this.#link };
     const faults = mendCapture(capture, target);
-    const isServed = this.#link.hasListeners(this.#captured);
+    const isServed = this.#link.hasListeners();
     if (!isServed && this.#captured.isServed && zds.isServed(sandbox.uid)) {
       faults.push("listeners");
       zds.repeat(sandbox.uid);

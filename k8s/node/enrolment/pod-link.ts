@@ -24,7 +24,7 @@ export interface PodLink {
   isAttached(network: NetworkNamespace): boolean;
   isAttachedAnywhere(): boolean;
   /** Whether ztunnel's listeners stand in the map. */
-  hasListeners(pod: Pick<CapturedPod, "capturesInbound">): boolean;
+  hasListeners(): boolean;
   /** Ends the capture: connections meet the Pod again. */
   detach(): void;
   /** Lets go of it; it stays as it is. */
@@ -105,10 +105,8 @@ class Link implements PodLink {
     return this.#linkFd !== undefined && attachedNamespace(this.#libc, this.#linkFd) !== undefined;
   }
 
-  hasListeners({ capturesInbound }: Pick<CapturedPod, "capturesInbound">): boolean {
-    const { outbound, tunnels, inbound } = podListeners;
-    const slots = capturesInbound ? [outbound, tunnels, inbound] : [outbound, tunnels];
-    return slots.every((slot) => holdsSocket(this.#libc, this.mapFd, slot));
+  hasListeners(): boolean {
+    return Object.values(podListeners).every((slot) => holdsSocket(this.#libc, this.mapFd, slot));
   }
 
   detach(): void {
