@@ -1,4 +1,5 @@
 /** `pods/eviction`: the deletion of a Pod under another permission. No kind here says that a Pod may not be evicted. */
+import { admit } from "./admission/admit.ts";
 import { deleteObject } from "./delete-object.ts";
 import { deleteOptions } from "./delete-query.ts";
 import { objectOr, textOr } from "./json.ts";
@@ -16,14 +17,19 @@ export const evictionHandler: SubresourceHandler = {
   handle: evict,
 };
 
-async function evict({ request, url, target, object, context }: SubresourceRequest): Promise<Response> {
+async function evict(asked: SubresourceRequest): Promise<Response> {
+  const { request, url, target, object, context, user } = asked;
   const eviction = objectOr(await readBody(request));
   const { name } = object.metadata;
   if (textOr(objectOr(eviction["metadata"])["name"]) !== name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }
   const options = deleteOptions(url.searchParams, eviction["deleteOptions"] ?? undefined);
-  deleteObject(context, { target, name, options });
+  const { dryRun: isDryRun } = options;
+  // Who has a say in the deletion of Pods has it here too.
+  await admit(context, { user, target, name, subresource: "", verb: "delete", isDryRun }, (given) =>
+    deleteObject(context, { target, name, options: { ...options, ...given } }),
+  );
   const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
   return Response.json(status, { status: 201 });
 }

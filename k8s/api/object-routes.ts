@@ -36,9 +36,17 @@ export interface ObjectRequest {
 export async function answerObjectRequest(context: ApiContext, asked: ObjectRequest): Promise<Response> {
   const { scale } = asked.target.kind;
   if (asked.parsed.subresource === "scale" && scale !== undefined) {
-    const { request, parsed, target } = asked;
+    const { request, parsed, target, user } = asked;
     const { verb, name } = parsed;
-    return answerScale(context, { request, verb, target, name, paths: scale, write: writeRequestOf(asked) });
+    return answerScale(context, {
+      request,
+      user,
+      verb,
+      target,
+      name,
+      paths: scale,
+      write: writeRequestOf(asked),
+    });
   }
   checkSubresource(asked);
   switch (asked.parsed.verb) {

@@ -1,4 +1,6 @@
 /** The verbs on an object's `scale`: reading it, and changing how many the object wants. */
+import { admit, type AskedWrite } from "./admission/admit.ts";
+import type { User } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
 import { applyObject } from "./apply-object.ts";
 import { jsonPatch } from "./json-patch.ts";
@@ -13,12 +15,13 @@ import type { Verb } from "./request-path.ts";
 import { configOfScale, replicasOf, scaleOf, withScale } from "./scale.ts";
 import { updateObject } from "./update-object.ts";
 import type { WorkingObject } from "./working-object.ts";
-import type { Target, Written } from "./write-context.ts";
+import type { Target, WriteOptions, Written } from "./write-context.ts";
 import { patchOptions, writeOptions, type WriteRequest } from "./write-query.ts";
 
 /** A request for the scale of an object. */
 export interface ScaleRequest {
   readonly request: Request;
+  readonly user: User;
   readonly verb: Verb;
   readonly target: Target;
   readonly name: string;
@@ -57,8 +60,16 @@ async function answerPatch(context: ApiContext, asked: ScaleRequest): Promise<Re
   const { isForced, ...options } = patchOptions(asked.write, patch.kind === "apply");
   if (patch.kind === "apply") {
     const config = configOfScale({ ...target, paths }, patch.value);
-    const request = { target, name, config, options: { manager: "", ...options }, isForced };
-    return scaleResponse(paths, applyObject(context, request));
+    const applied = await admit(context, writeOf(asked, "patch", options), (given) =>
+      applyObject(context, {
+        target,
+        name,
+        config,
+        options: { manager: "", ...options, ...given },
+        isForced,
+      }),
+    );
+    return scaleResponse(paths, applied);
   }
   return changed(context, asked, { options, scaleFor: (before) => patched(before, patch), replaces: false });
 }
@@ -71,21 +82,33 @@ function patched(scale: JsonObject, patch: ReadPatch): unknown {
   return result.value;
 }
 
-function changed(
+async function changed(
   context: ApiContext,
-  { target, name, paths }: ScaleRequest,
+  asked: ScaleRequest,
   how: {
-    readonly options: ReturnType<typeof writeOptions>;
+    readonly options: WriteOptions;
     readonly scaleFor: (before: JsonObject) => unknown;
     readonly replaces: boolean;
   },
-): Response {
+): Promise<Response> {
+  const { target, name, paths } = asked;
+  const { options, replaces } = how;
   const change = (old: WorkingObject): unknown => {
     const scale = how.scaleFor(scaleOf(paths, old));
     return withScale(paths, old, { scale, replicas: replicasOf(target.kind, scale) });
   };
-  const request = { target, name, change, replaces: how.replaces, options: how.options };
-  return scaleResponse(paths, updateObject(context, request));
+  const written = await admit(context, writeOf(asked, replaces ? "update" : "patch", options), (given) =>
+    updateObject(context, { target, name, change, replaces, options: { ...options, ...given } }),
+  );
+  return scaleResponse(paths, written);
+}
+
+function writeOf(
+  { user, target, name }: ScaleRequest,
+  verb: AskedWrite["verb"],
+  options: WriteOptions,
+): AskedWrite {
+  return { user, target, name, subresource: "scale", verb, isDryRun: options.dryRun === true };
 }
 
 function scaleResponse(paths: ScalePaths, written: Written): Response {
