@@ -128,6 +128,8 @@ function boundSteps(bytesMax: number): Step[] {
   return [
     layerStep(bytesMax),
     step("Cannot make a root", "mkdir", [newRoot, folderMode]),
+    // Only what is mounted can become a root.
+    step("Cannot mount the new root", "mount", [newRoot, newRoot, "none", flag.bind, 0]),
     ...["proc", "sys", "dev", "run", "tmp", "root", "etc"].map((name) =>
       step(`Cannot make /${name}`, "mkdir", [`${newRoot}/${name}`, folderMode]),
     ),
