@@ -146,6 +146,10 @@ export const exclusions: readonly Exclusion[] = [
     ],
   },
   {
+    test: "tests/e2e/instance-pods.test.ts",
+    files: ["runtime/cli/bundle/push-bundles.ts", "runtime/cli/bundle/put-bundle.ts"],
+  },
+  {
     test: "tests/e2e/supervisor.test.ts",
     files: [
       "runtime/cli/down.ts",

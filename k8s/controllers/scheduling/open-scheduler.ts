@@ -24,7 +24,10 @@ export function openScheduler(api: Pick<Api, "handle">, tools: ControllerTools):
     await informers.synced;
     const pod = informers.pods.find(parseQueueKey(key));
     if (pod === undefined || !isWaiting(pod)) return undefined;
-    const verdict = decideNode(pod, informers.nodes.all(), loadOf(informers.pods.all()));
+    const nodes = informers.nodes.all();
+    // Of one node there is no least loaded.
+    const load = nodes.length > 1 ? loadOf(informers.pods.all()) : new Map<string, number>();
+    const verdict = decideNode(pod, nodes, load);
     if (verdict.kind === "none") {
       await tellUnschedulable(pod, verdict.message);
       return againMs;
