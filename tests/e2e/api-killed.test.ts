@@ -1,10 +1,12 @@
 /** Kill -9 of the control plane in the middle of a storm of writes: what was answered is there, nothing is half there, and watchers miss nothing. */
 import { expect, test } from "bun:test";
 import { findObject } from "#host/kube/kube-client.ts";
+import { KubeError } from "#host/kube/kube-error.ts";
 import {
   type ConfigMapObject as ConfigMap,
   configMapResource,
   namespaceResource,
+  serviceResource,
   serviceAccountResource,
 } from "../../k8s/model/core-objects.ts";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
@@ -52,6 +54,37 @@ function follow(plane: ControlPlane, signal: AbortSignal) {
   return { seen, wrong };
 }
 
+/** What several objects say together: addresses that are one's own, and children that go with their parents. */
+interface Relations {
+  /** Addresses by the names of the services that were answered with them. */
+  readonly addresses: Map<string, string>;
+  /** Children whose parents' deletion was answered. */
+  readonly orphans: Set<string>;
+}
+
+/** Makes services and families until the API is gone. */
+async function relate(plane: ControlPlane, { addresses, orphans }: Relations, signal: AbortSignal) {
+  const { kube } = plane;
+  try {
+    while (!signal.aborted) {
+      const name = `s${addresses.size}-${crypto.randomUUID().slice(0, 8)}`;
+      const at = { namespace: "default", name };
+      const service = await kube.create(serviceResource, { metadata: at, spec: { ports: [{ port: 80 }] } });
+      addresses.set(name, service.spec.clusterIP ?? "");
+      const parent = await kube.create(configMapResource, { metadata: at });
+      const { uid } = parent.metadata;
+      const child = { namespace: "default", name: `${name}-child` };
+      const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name, uid }];
+      await kube.create(configMapResource, { metadata: { ...child, ownerReferences } });
+      await kube.delete(configMapResource, at);
+      orphans.add(child.name);
+    }
+  } catch (error) {
+    if (error instanceof KubeError) throw error;
+    // The API is gone, as it was to be.
+  }
+}
+
 async function list(plane: ControlPlane): Promise<{ items: readonly ConfigMap[]; version: number }> {
   const { items, metadata } = await plane.kube.list(configMapResource, storm);
   return { items, version: Number(metadata.resourceVersion) };
@@ -73,11 +106,15 @@ test("kill -9 at any write loses nothing that was answered, and watchers see it 
   );
   const answered = (): number => clients.reduce((sum, client) => sum + client.answered, 0);
   const spaces: string[] = [];
+  const relations: Relations = { addresses: new Map(), orphans: new Set() };
   let newest = 0;
   for (let round = 0; round < rounds; round++) {
     const stop = new AbortController();
     const killAt = answered() + 1 + Math.floor(random() * 150);
-    const running = Promise.all(clients.map((client) => client.run(stop.signal)));
+    const running = Promise.all([
+      ...clients.map((client) => client.run(stop.signal)),
+      relate(plane, relations, stop.signal),
+    ]);
     await waitUntil("enough was written", () => answered() >= killAt);
     const name = `storm-${round}`;
     // The follow-up of a namespace is what a kill right after it interrupts.
@@ -102,6 +139,14 @@ test("kill -9 at any write loses nothing that was answered, and watchers see it 
       findObject(plane.kube, serviceAccountResource, { namespace, name: "default" }),
     );
   }
+  const services = await plane.kube.list(serviceResource, { namespace: "default" });
+  const found = new Map(services.items.map(({ metadata, spec }) => [metadata.name, spec.clusterIP ?? ""]));
+  for (const [name, address] of relations.addresses) expect([name, found.get(name)]).toEqual([name, address]);
+  expect(new Set(found.values()).size).toBe(found.size);
+  await waitUntil("no child outlives its parent", async () => {
+    const { items } = await plane.kube.list(configMapResource, { namespace: "default" });
+    return !items.some(({ metadata }) => relations.orphans.has(metadata.name));
+  });
   expect(wrong).toEqual([]);
   ended.abort();
 }, 120_000);
