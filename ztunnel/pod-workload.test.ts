@@ -110,6 +110,18 @@ test("a key that the record of that time lacked counts until there is another re
   expect(admissionOf(workload, withChanges(before, { workloads: [record({ node: "m" })] }))).toBe("open");
 });
 
+test("a record that is gone leaves its policies in force, as long as they are held", () => {
+  const workload = pod([]);
+  const known = meshWith({
+    workloads: [record({ authorizationPolicies: ["shop/a"] })],
+    policies: [policy("a")],
+  });
+  expect(admissionOf(workload, known)).toBe("open shop/a");
+  const gone = withChanges(known, { removedAddresses: ["Kubernetes//Pod/shop/web-1"] });
+  expect(admissionOf(workload, gone)).toBe("open shop/a");
+  expect(admissionOf(workload, withChanges(gone, { removedPolicies: ["shop/a"] }))).toBe("open");
+});
+
 test("what the node says again counts in place of what it said", () => {
   const workload = pod(["shop/a"]);
   workload.tellPolicies([], emptySnapshot);

@@ -33,7 +33,7 @@ export interface PodWorkload extends LocalWorkload {
 export function makePodWorkload(place: LocalPlace, names: PodNames, trustDomain: string): PodWorkload {
   const identity = formatSpiffeId({ trustDomain, ...names });
   const pod: Pod = { place, names, identity, unknownSelf: partyOfNames(place, names, identity) };
-  let told: Told = { keys: [], recordThen: undefined };
+  let told: Told = { keys: [], recordThen: undefined, recordKeys: [] };
   const factsAt = atMostOnce((snapshot) => podFacts(pod, told, snapshot));
   const { uid, address, namespaceFd, reach } = place;
   return {
@@ -43,7 +43,7 @@ export function makePodWorkload(place: LocalPlace, names: PodNames, trustDomain:
     reach,
     identity,
     tellPolicies(keys, snapshot) {
-      told = { keys, recordThen: recordOf(pod, snapshot) };
+      told = { keys, recordThen: recordOf(pod, snapshot), recordKeys: told.recordKeys };
       factsAt.forget();
     },
     factsAt: factsAt.get,
@@ -63,6 +63,8 @@ interface Told {
   keys: readonly string[];
   /** What discovery said at that time. */
   readonly recordThen: Workload | undefined;
+  /** What discovery said last: a record that is gone while the Pod is served opens nothing. */
+  recordKeys: readonly string[];
 }
 
 function podFacts(pod: Pod, told: Told, snapshot: Snapshot): LocalFacts {
@@ -86,7 +88,7 @@ function podAdmission(
   handOver(told, record, snapshot);
   const { uid, address } = place;
   const { namespace } = names;
-  const named = [...(record?.policies ?? []), ...told.keys];
+  const named = [...told.recordKeys, ...told.keys];
   const policies = resolvePolicies(snapshot.policies, applicableKeys(snapshot.policies, namespace, named));
   if (policies.missing.length > 0) {
     return waiting(`policies are not known yet: ${policies.missing.slice(0, 8).join(", ")}`);
@@ -110,6 +112,8 @@ function podAdmission(
  * before that a key leaves the node's word once discovery stands for it, so that the deletion of a policy shuts nobody out.
  */
 function handOver(told: Told, record: Workload | undefined, { policies }: Snapshot): void {
+  // Without a record a policy that is gone was deleted: nothing would ever take its key back.
+  told.recordKeys = record?.policies ?? told.recordKeys.filter((key) => policies.byKey.has(key));
   if (record?.protocol === "hbone" && record !== told.recordThen) told.keys = [];
   told.keys = told.keys.filter((key) => {
     const policy = policies.byKey.get(key);

@@ -3,6 +3,7 @@ import { fstatSync } from "node:fs";
 import type { IpAddress } from "#core/address/ip.ts";
 import { formatSpiffeId, type SpiffeId } from "#core/identity/spiffe-id.ts";
 import type { SnapshotChanges } from "#core/mesh/snapshot.ts";
+import type { Workload } from "#core/mesh/workload.ts";
 import type { Timer } from "#host/clock.ts";
 import { closeFd } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
@@ -35,7 +36,7 @@ export interface Pods {
   letGo(uid: string): void;
   /** The Pod is gone. */
   remove(uid: string): void;
-  /** Whether a change says something of a Pod here. */
+  /** Whether a change says anew who may reach a Pod here; whether it is well, for instance, does not. */
   isConcernedBy(changes: SnapshotChanges): boolean;
   /** Takes no more connections. */
   drain(): void;
@@ -56,6 +57,8 @@ interface Entry {
   mapFd: number;
   /** Looks whether the last connection is over; set while it leaves. */
   leaving: Timer | undefined;
+  /** What of its record decides who may reach it. */
+  access: string;
 }
 
 /** How often a Pod that leaves is looked at. What the capture gave us at the last moment is taken within the first. */
@@ -119,8 +122,17 @@ class Table implements Pods {
   }
 
   isConcernedBy({ workloads = [] }: SnapshotChanges): boolean {
-    if (this.#byAddress.size === 0) return false;
-    return workloads.some(({ addresses }) => addresses.some((address) => this.#byAddress.has(address)));
+    let isConcerned = false;
+    for (const workload of this.#byAddress.size === 0 ? [] : workloads) {
+      for (const address of workload.addresses) {
+        const entry = this.#byAddress.get(address);
+        const access = accessOf(workload);
+        if (entry === undefined || entry.access === access) continue;
+        entry.access = access;
+        isConcerned = true;
+      }
+    }
+    return isConcerned;
   }
 
   drain(): void {
@@ -151,7 +163,7 @@ class Table implements Pods {
       throw error;
     }
     const namespace = namespaceOf(pod);
-    const entry: Entry = { served, workload, place, namespace, mapFd, leaving: undefined };
+    const entry: Entry = { served, workload, place, namespace, mapFd, leaving: undefined, access: "" };
     this.#entries.set(uid, entry);
     this.#byAddress.set(address, entry);
   }
@@ -188,6 +200,11 @@ class Table implements Pods {
 }
 
 /** Not by its path, which is another one when the node has it mounted. */
+/** Its policies, and its services, whose waypoints may name callers. */
+function accessOf({ policies, services, protocol }: Workload): string {
+  return [protocol, ...policies, ...services.keys()].join(" ");
+}
+
 function namespaceOf({ namespaceFd }: EnrolledPod): string {
   return `net:[${fstatSync(namespaceFd).ino}]`;
 }
