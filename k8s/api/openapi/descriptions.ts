@@ -1,6 +1,8 @@
 /** What types and fields mean, one short sentence each, for `kubectl explain`. Our own words; types and fields that people rarely ask for have none. */
-import { podWords } from "./words/pod-words.ts";
 import { otherWords } from "./words/other-words.ts";
+import { partWords } from "./words/part-words.ts";
+import { podWords } from "./words/pod-words.ts";
+import { ruleWords } from "./words/rule-words.ts";
 import { workloadWords } from "./words/workload-words.ts";
 
 /** Sentences by type; the empty field is the type itself. */
@@ -20,7 +22,8 @@ const commonFields: Readonly<Record<string, string>> = {
   observedGeneration: "The generation of the object that this status speaks of.",
 };
 
-const words: readonly Words[] = [podWords, workloadWords, otherWords];
+/** Every table of sentences; a type is in one of them. */
+export const allWords: readonly Words[] = [podWords, partWords, workloadWords, ruleWords, otherWords];
 
 /** What a type is. @param name Of its schema; the part after the last dot counts. */
 export function describeType(name: string): string | undefined {
@@ -34,7 +37,7 @@ export function describeField(name: string, field: string): string | undefined {
 
 function find(name: string, field: string): string | undefined {
   const type = name.split(".").at(-1) ?? "";
-  for (const table of words) {
+  for (const table of allWords) {
     if (Object.hasOwn(table, type) && Object.hasOwn(table[type] ?? {}, field)) return table[type]?.[field];
   }
   return undefined;

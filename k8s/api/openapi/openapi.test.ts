@@ -7,8 +7,10 @@ import { silentLog } from "#host/log.ts";
 import { definitionResource } from "../../model/definition.ts";
 import { functionDefinition } from "../../model/function.ts";
 import type { User } from "../api.ts";
+import { objectOr } from "../json.ts";
+import { readKubeSchemas } from "../kinds/kube-schemas.ts";
 import { openApi } from "../open-api.ts";
-import { describeField, describeType } from "./descriptions.ts";
+import { allWords, describeField, describeType } from "./descriptions.ts";
 import { gnosticAsked, gnosticType } from "./gnostic.ts";
 
 const admin: User = { name: "admin", groups: ["system:masters"] };
@@ -167,4 +169,20 @@ test("words are found by type and field, never by what an object inherits", () =
   expect(describeField("Pod", "metadata")).toBeDefined();
   expect(describeField("Pod", "constructor")).toBeUndefined();
   expect(describeType("toString")).toBeUndefined();
+});
+
+test("every sentence is about a type and a field that there are", () => {
+  const fields = new Set<string>();
+  for (const [name, { properties }] of Object.entries(readKubeSchemas().definitions)) {
+    const type = name.split(".").at(-1) ?? "";
+    fields.add(`${type}.`);
+    for (const field of Object.keys(objectOr(properties))) fields.add(`${type}.${field}`);
+  }
+  const told = allWords.flatMap((words) =>
+    Object.entries(words).flatMap(([type, sentences]) =>
+      Object.keys(sentences).map((field) => `${type}.${field}`),
+    ),
+  );
+  expect(told.filter((name) => !fields.has(name))).toEqual([]);
+  expect(new Set(told).size).toBe(told.length);
 });
