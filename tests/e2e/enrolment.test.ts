@@ -139,6 +139,29 @@ test("connections that are open go on through labels and unlabels, and new ones 
   await pods.until("client", "all go on", ({ keptExchanged }) => keptExchanged > last.keptExchanged + 100);
 });
 
+test("a Service is reached by its name before, during and after", async () => {
+  const pods = await makeTalkingPods(mesh, "named");
+  await pods.add("server", { SERVE_PORT: "8080" });
+  await pods.addService("server", 8080);
+  await pods.add("client", { TARGET: "server", NONCE: "by-name", KEEP: "5" });
+  const talked = async (): Promise<void> => {
+    const then = await pods.report("client");
+    await pods.until("client", "it goes on", ({ ok, keptExchanged }) => {
+      return ok > then.ok + 20 && keptExchanged > then.keptExchanged + 20;
+    });
+  };
+  await pods.until("client", "it talks", ({ ok, kept }) => ok > 5 && kept === 5);
+  const from = mesh.log("ztunnel").length;
+  await pods.label("ambient");
+  const line = await untilTunnelled("named", from);
+  expect(line).toContain('src.workload="client"');
+  await talked();
+  await pods.label(undefined);
+  await waitUntil("the node let go of both", async () => (await enrolledPods("named")) === 0);
+  await talked();
+  expect(await pods.report("client")).toMatchObject({ kept: 5, keptBroken: 0, failed: 0 });
+});
+
 test("a Pod of a labelled namespace speaks by tunnels from its first packet", async () => {
   const pods = await makeTalkingPods(mesh, "fresh");
   await pods.label("ambient");

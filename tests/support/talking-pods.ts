@@ -23,6 +23,8 @@ export interface TalkingPods {
   /** Makes a Pod with a talker and waits until it has an address; its label `app` is its name. */
   add(name: string, env: Readonly<Record<string, string>>, more?: PodMore): Promise<PodObject>;
   find(name: string): Promise<PodObject>;
+  /** Makes a Service in front of the Pods whose label `app` is its name, on the port that talkers serve. */
+  addService(name: string, port: number): Promise<void>;
   /** The latest that its talker has said. */
   report(name: string): Promise<TalkerReport>;
   /** Waits until what its talker says is as wanted. */
@@ -66,6 +68,10 @@ export async function makeTalkingPods(mesh: Mesh, namespace: string): Promise<Ta
   return {
     find,
     report,
+    async addService(name, port) {
+      const spec = { selector: { app: name }, ports: [{ name: "tcp", port, targetPort: port }] };
+      await send("POST", `${path}/services`, { metadata: { name }, spec });
+    },
     async add(name, env, { labels = {}, command = [process.execPath, "-e", source] } = {}) {
       await send("POST", `${path}/serviceaccounts`, { metadata: { name } });
       const container = {
