@@ -92,6 +92,9 @@ test("connections go to an endpoint, and see the Service", async () => {
   ]);
 });
 
+const send = (family: string, host: string, port: number): string =>
+  `u = socket.socket(socket.${family}, socket.SOCK_DGRAM); u.settimeout(5); tell(lambda: (u.sendto(b"x", ("${host}", ${port})), u.recvfrom(9)[1][:2])[1])`;
+
 test("datagrams go to an endpoint and come back from the Service, from both kinds of sockets", async () => {
   redirect.attach(cgroup.path);
   redirect.update(
@@ -100,8 +103,6 @@ test("datagrams go to an endpoint and come back from the Service, from both kind
       { port: 54, protocol: "UDP", endpoints: [] },
     ),
   );
-  const send = (family: string, host: string, port: number): string =>
-    `u = socket.socket(socket.${family}, socket.SOCK_DGRAM); u.settimeout(5); tell(lambda: (u.sendto(b"x", ("${host}", ${port})), u.recvfrom(9)[1][:2])[1])`;
   expect(
     await inGroup(
       send("AF_INET", "127.96.77.7", 53),

@@ -6,11 +6,11 @@ import type { PodEvents } from "./pod-events.ts";
 
 /** See the file's opening; of one Pod. */
 export class CrashEvents {
-  readonly #events: PodEvents;
+  readonly #events: Pick<PodEvents, "record">;
   /** The run that was told of, by container. */
   readonly #told = new Map<string, number>();
 
-  constructor(events: PodEvents) {
+  constructor(events: Pick<PodEvents, "record">) {
     this.#events = events;
   }
 
