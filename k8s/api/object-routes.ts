@@ -16,6 +16,7 @@ import { viewLine, viewObject, viewOf, viewPage } from "./representation.ts";
 import { readBody, readObject, readPatch } from "./request-body.ts";
 import type { ResourceRequest } from "./request-path.ts";
 import { answerScale } from "./scale-routes.ts";
+import { TextResponse } from "./text-response.ts";
 import { updateObject } from "./update-object.ts";
 import { formatWatchLine, type WatchLine, watchObjects } from "./watch-objects.ts";
 import { streamLines } from "./watch-response.ts";
@@ -212,5 +213,5 @@ function textOf(target: Target, object: WorkingObject): string {
 }
 
 function textResponse(text: string, status = 200): Response {
-  return new Response(text, { status, headers: { "content-type": "application/json" } });
+  return new TextResponse(text, { status, headers: { "content-type": "application/json" } });
 }

@@ -5,6 +5,7 @@ import { keepsAlive } from "#core/http1/hop.ts";
 import { defaultHttp1Limits } from "#core/http1/head.ts";
 import { RequestReader } from "#core/http1/request-reader.ts";
 import type { ByteStream, ByteStreamHandler } from "#host/byte-stream.ts";
+import { ConnectionRequest } from "./connection-request.ts";
 import { RequestBody } from "./request-body.ts";
 import { sendResponse } from "./send-response.ts";
 import { StreamWriter } from "#host/stream-writer.ts";
@@ -23,8 +24,7 @@ export interface ConnectionPorts {
 /** A request under way. */
 interface Exchange {
   readonly head: RequestHead;
-  readonly request: Request;
-  readonly aborting: AbortController;
+  readonly request: ConnectionRequest;
   /** Its body where it is long; a short one is waited for. */
   readonly body: RequestBody | undefined;
   /** Whether the request was read to its end. */
@@ -97,7 +97,7 @@ export class HttpConnection implements ByteStreamHandler {
 
   onEnd(): void {
     // A client that finished its direction of a TLS connection has closed it.
-    this.#exchange?.aborting.abort();
+    this.#exchange?.request.abort();
     this.#end();
   }
 
@@ -107,7 +107,7 @@ export class HttpConnection implements ByteStreamHandler {
     this.#isEnded = true;
     this.#writer.onClose();
     this.#exchange?.body?.fail("the client closed the connection");
-    this.#exchange?.aborting.abort();
+    this.#exchange?.request.abort();
     this.#ports.onClose();
   }
 
@@ -179,9 +179,8 @@ export class HttpConnection implements ByteStreamHandler {
 
   #begin(head: RequestHead, body: RequestBody | Uint8Array<ArrayBuffer> | undefined, isRead: boolean): void {
     const isStreamed = body instanceof RequestBody;
-    const aborting = new AbortController();
-    const request = makeRequest(head, isStreamed ? body.stream : body, aborting.signal);
-    const exchange: Exchange = { head, request, aborting, body: isStreamed ? body : undefined, isRead };
+    const request = new ConnectionRequest(head, isStreamed ? body.stream : body);
+    const exchange: Exchange = { head, request, body: isStreamed ? body : undefined, isRead };
     this.#exchange = exchange;
     void this.#answer(exchange);
   }
@@ -198,7 +197,7 @@ export class HttpConnection implements ByteStreamHandler {
         version: head.version,
         // What of the body is unread when the answer begins will not be read.
         keepsAlive: exchange.isRead && keepsAlive(head),
-        signal: exchange.aborting.signal,
+        request: exchange.request,
         date: this.#ports.date(),
       });
       if (this.#isEnded) return;
@@ -231,7 +230,7 @@ export class HttpConnection implements ByteStreamHandler {
 
   #refuse(found: HttpProblem): void {
     this.#exchange?.body?.fail(found.reason);
-    this.#exchange?.aborting.abort();
+    this.#exchange?.request.abort();
     // In the midst of a response nothing else can be said.
     if (this.#exchange !== undefined) return this.#stream.reset();
     this.#writer.write(encodeProblem(found));
@@ -248,23 +247,6 @@ export class HttpConnection implements ByteStreamHandler {
 }
 
 const tooLarge = problem(413, "the body is larger than the API takes");
-
-function makeRequest(
-  head: RequestHead,
-  body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | undefined,
-  signal: AbortSignal,
-): Request {
-  const host = head.headers.find(([name]) => name === "host")?.[1] ?? "localhost";
-  const target = head.target === "*" ? "/" : head.target;
-  const headers = new Headers();
-  for (const [name, value] of head.headers) headers.append(name, value);
-  return new Request(`https://${host}${target}`, {
-    method: head.method,
-    headers,
-    signal,
-    ...(body === undefined ? {} : { body }),
-  });
-}
 
 /** The same stream, whose close is told to us as well as to whom it belongs now. */
 function watched(stream: ByteStream, onClose: () => void): ByteStream {

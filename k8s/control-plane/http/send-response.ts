@@ -2,6 +2,7 @@
 import { chunkEnd, chunkStart, encodeResponseHead, lastChunk } from "#core/http1/encode.ts";
 import type { HttpVersion } from "#core/http1/head.ts";
 import type { HeaderField } from "#core/h2/header-field.ts";
+import { TextResponse } from "../../api/text-response.ts";
 import type { StreamWriter } from "#host/stream-writer.ts";
 
 /** What the response answers, and where it goes. */
@@ -11,8 +12,8 @@ export interface ResponsePlace {
   readonly version: HttpVersion;
   /** Whether the connection may carry another request. */
   readonly keepsAlive: boolean;
-  /** The caller is gone. */
-  readonly signal: AbortSignal;
+  /** Its signal tells when the caller is gone; made only where it is asked for. */
+  readonly request: Pick<Request, "signal">;
   /** The hour, as HTTP writes it. */
   readonly date: string;
 }
@@ -31,6 +32,8 @@ const turnsMax = 8;
  * @throws what the body's source threw (rejects): the connection must be cut then
  */
 export async function sendResponse(response: Response, place: ResponsePlace): Promise<boolean> {
+  if (response instanceof TextResponse && place.method !== "HEAD")
+    return sendKnown(response, place, [Buffer.from(response.content)]);
   const isBodiless = response.status === 204 || response.status === 304;
   const { body } = response;
   if (body === null || isBodiless || place.method === "HEAD") {
@@ -101,7 +104,8 @@ interface Streaming {
 
 async function sendStream(response: Response, place: ResponsePlace, streaming: Streaming): Promise<boolean> {
   const { reader, known } = streaming;
-  const { writer, signal } = place;
+  const { writer } = place;
+  const { signal } = place.request;
   const isChunked = place.version === "1.1";
   const mayFollow = place.keepsAlive && isChunked;
   const framing: HeaderField[] = isChunked ? [["transfer-encoding", "chunked"]] : [];
@@ -137,7 +141,10 @@ function headOf(
   framing: readonly HeaderField[],
   keepsAlive: boolean,
 ): Uint8Array {
-  const headers: HeaderField[] = [...response.headers].filter(([name]) => name !== "content-length");
+  const headers: HeaderField[] = [];
+  response.headers.forEach((value, name) => {
+    if (name !== "content-length") headers.push([name, value]);
+  });
   headers.push(...framing, ["date", place.date]);
   if (!keepsAlive) headers.push(["connection", "close"]);
   else if (place.version === "1.0") headers.push(["connection", "keep-alive"]);
