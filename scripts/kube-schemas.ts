@@ -26,7 +26,10 @@ const documents: readonly string[] = [
 
 /** What is served; what these refer to comes along. */
 const roots: readonly string[] = [
-  namesOf("io.k8s.api.core.v1", "Pod Node Event Namespace Service Secret ConfigMap ServiceAccount Binding"),
+  namesOf(
+    "io.k8s.api.core.v1",
+    "Pod Node Event Namespace Service Endpoints Secret ConfigMap ServiceAccount Binding",
+  ),
   namesOf("io.k8s.api.apps.v1", "Deployment ReplicaSet StatefulSet DaemonSet ControllerRevision"),
   namesOf("io.k8s.api.batch.v1", "Job"),
   namesOf("io.k8s.api.coordination.v1", "Lease"),

@@ -1,6 +1,7 @@
 /** The kinds that are always there. A kind whose controller does not exist is not among them, so that nobody waits for it. */
 import type { KindDefinition } from "../kind.ts";
 import type { ClusterAddresses } from "./cluster-address.ts";
+import { endpointsKind } from "./endpoints.ts";
 import { endpointSliceKind } from "./endpoint-slice.ts";
 import { eventKind } from "./event.ts";
 import type { KubeSchemas } from "./kube-schemas.ts";
@@ -30,6 +31,7 @@ export function builtinKinds(options: BuiltinKindOptions): readonly KindDefiniti
     podKind(schemas),
     nodeKind(schemas),
     eventKind(schemas),
+    endpointsKind(schemas),
     endpointSliceKind(schemas),
     ...workloadKinds(schemas),
     leaseKind(schemas),

@@ -416,6 +416,27 @@ test.each<[resource: string, object: object, cells: readonly unknown[]]>([
     },
     ["x", "IPv4", "80,q", "10.0.0.1,10.0.0.2,10.0.0.3 + 1 more...", "60s"],
   ],
+  [
+    "endpoints",
+    {
+      subsets: [
+        { addresses: [{ ip: "10.0.0.1" }, { ip: "10.0.0.2" }], ports: [{ port: 80 }, { port: 81 }] },
+        { addresses: [{ ip: "fd00::1" }], ports: [{ port: 80 }] },
+      ],
+    },
+    ["x", "10.0.0.1:80,10.0.0.2:80,10.0.0.1:81 + 2 more...", "60s"],
+  ],
+  [
+    "endpoints",
+    {
+      subsets: [
+        { addresses: [{ ip: "10.0.0.1" }] },
+        { addresses: [{ ip: "fd00::1" }], ports: [{ port: 80 }] },
+      ],
+    },
+    ["x", "10.0.0.1,[fd00::1]:80", "60s"],
+  ],
+  ["endpoints", {}, ["x", "<none>", "60s"]],
   ["endpointslices", { addressType: "IPv4" }, ["x", "IPv4", "<unset>", "<unset>", "60s"]],
   [
     "rolebindings",

@@ -38,6 +38,7 @@ export const typeDefaults: Readonly<Record<string, ((object: JsonObject) => void
   "batch.v1.Job": defaultJob,
   "batch.v1.JobSpec": defaultJobSpec,
   "batch.v1.PodFailurePolicyOnPodConditionsPattern": constants({ status: "True" }),
+  "core.v1.EndpointPort": constants({ protocol: "TCP" }),
   "discovery.v1.EndpointPort": constants({ name: "", protocol: "TCP" }),
   "rbac.v1.RoleRef": constants({ apiGroup: "rbac.authorization.k8s.io" }),
   "rbac.v1.Subject": defaultSubject,

@@ -119,6 +119,23 @@ export const otherWords: Words = {
     endpoints: "The addresses and their conditions.",
     ports: "The ports they serve.",
   },
+  Endpoints: {
+    "": "Endpoints lists addresses behind a Service, in the older form.",
+    subsets: "Addresses and the ports they serve.",
+  },
+  EndpointSubset: {
+    "": "Addresses with the same ports.",
+    addresses: "Those that take calls.",
+    notReadyAddresses: "Those that do not yet, or no more.",
+    ports: "The ports.",
+  },
+  EndpointAddress: {
+    "": "An address.",
+    hostname: "Its host name.",
+    ip: "The address.",
+    nodeName: "The node it is on.",
+    targetRef: "The Pod it is.",
+  },
   Endpoint: {
     "": "One thing behind a Service.",
     addresses: "Its addresses, all equal.",
