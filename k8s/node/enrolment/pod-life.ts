@@ -10,7 +10,7 @@ import type { Clock, Timer } from "#host/clock.ts";
 import { thaw } from "#host/linux/freezer.ts";
 import type { Log } from "#host/log.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
-import type { EnrolmentDecision } from "../../reconcile/enrolment/decide-enrolment.ts";
+import { type EnrolmentDecision, isSameDecision } from "../../reconcile/enrolment/decide-enrolment.ts";
 import {
   beginCapture,
   type CaptureOptions,
@@ -87,7 +87,7 @@ export class PodLife {
 
   /** Says where it should be; undefined leaves it where it is. */
   want(wish: EnrolmentDecision | undefined): void {
-    if (wish === undefined || isSame(wish, this.#wish)) return;
+    if (wish === undefined || isSameDecision(wish, this.#wish)) return;
     this.#wish = wish;
     this.#wishedAtMs = this.#options.clock.monotonicMs();
     this.#hurry();
@@ -171,20 +171,21 @@ export class PodLife {
   async #enrol(wish: Extract<EnrolmentDecision, { kind: "in" }>): Promise<void> {
     const { capture, zds, redirections, pinFolder } = this.#options;
     const { sandbox } = this;
-    const { uid, name, namespace, serviceAccount, address, nameserver } = sandbox;
     const { capturesInbound, capturesDns } = wish;
-    this.#link ??= openPodLink(capture.libc, pinFolder, uid);
+    this.#link ??= openPodLink(capture.libc, pinFolder, sandbox.uid);
     if (this.#state === "plain") this.#hadIpv6 = isIpv6Open(capture, sandbox);
     const pod = { ...this.#asFound(), capturesInbound, capturesDns };
     const target = { sandbox, pod, link: this.#link };
+    const fds = [sandbox.network.fd, this.#link.mapFd] as const;
+    // ztunnel makes its listeners while the namespace is readied.
+    const served = zds.add({ ...sandbox, capturesInbound, capturesDns, fds });
+    served.catch(() => undefined); // Awaited below, unless something else fails first.
     prepareCapture(capture, target);
     if (this.#state === "plain") this.#state = "leaving";
     // What is captured already stays captured, whether there is a ztunnel now or not.
     if (this.#state === "capturing")
       this.#begin({ ...target, pod: { ...pod, isServed: this.#link.hasListeners() } });
-    const fds = [sandbox.network.fd, this.#link.mapFd] as const;
-    const who = { uid, name, namespace, serviceAccount };
-    await zds.add({ ...who, address, nameserver, capturesInbound, capturesDns, fds });
+    await served;
     if (this.#isOver || this.#wish !== wish) return;
     const isNew = this.#state !== "capturing";
     const stoodMs = this.#begin(target);
@@ -287,12 +288,6 @@ export class PodLife {
     const over = new MeshError("canceled", `Cannot move Pod ${this.#name}: ${why}`);
     for (const { reject } of this.#waiters.splice(0)) reject(over);
   }
-}
-
-function isSame(a: EnrolmentDecision, b: EnrolmentDecision | undefined): boolean {
-  if (b === undefined || a.kind !== b.kind) return false;
-  if (a.kind === "out" || b.kind === "out") return true;
-  return a.capturesInbound === b.capturesInbound && a.capturesDns === b.capturesDns;
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { PodObject } from "../../model/pod.ts";
-import { decideEnrolment, type EnrolmentDecision } from "./decide-enrolment.ts";
+import { decideEnrolment, type EnrolmentDecision, isSameDecision } from "./decide-enrolment.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -117,4 +117,11 @@ const rows: readonly [string, Case, EnrolmentDecision][] = [
 ];
 test.each(rows)("decideEnrolment() when %s", (_, given, want) => {
   expect(decide(given)).toEqual(want);
+});
+
+test("isSameDecision() minds what is asked for, not why", () => {
+  expect(isSameDecision(out("ended"), out("not-labelled"))).toBe(true);
+  expect(isSameDecision(taken, { ...taken })).toBe(true);
+  expect(isSameDecision(taken, { ...taken, capturesDns: false })).toBe(false);
+  expect([isSameDecision(taken, out("ended")), isSameDecision(taken, undefined)]).toEqual([false, false]);
 });

@@ -59,6 +59,13 @@ export function decideEnrolment(
   };
 }
 
+/** Whether two decisions ask for the same, for whatever reason. */
+export function isSameDecision(a: EnrolmentDecision, b: EnrolmentDecision | undefined): boolean {
+  if (b === undefined || a.kind !== b.kind) return false;
+  if (a.kind === "out" || b.kind === "out") return true;
+  return a.capturesInbound === b.capturesInbound && a.capturesDns === b.capturesDns;
+}
+
 /** What keeps a Pod out whatever it asks for. */
 function refusalOf(
   { metadata, spec, status }: PodObject,
