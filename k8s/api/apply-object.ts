@@ -1,7 +1,7 @@
 /** Server-side apply: an object is made what a configuration says, field by field, and the configuration's owner is remembered. */
 import { apiVersionOf } from "#host/kube/object.ts";
 import { configFault } from "./apply/check-config.ts";
-import { type FieldSet, isEmpty, noFields, pathsOf } from "./apply/field-set.ts";
+import { type FieldSet, isEmpty, pathsOf } from "./apply/field-set.ts";
 import { pathText } from "./apply/fields-v1.ts";
 import { lastApplied, rememberApplied, withoutEarlier } from "./apply/last-applied.ts";
 import { type Managers, nobody, parseManagers } from "./apply/managers.ts";
@@ -125,8 +125,7 @@ function unknownOwners(of: {
     operation: "Update",
     subresource: "",
   } as const;
-  const write = { ...of.write, writer, ignored: noFields };
-  return ownersAfterUpdate(write, emptyObject(of.target), of.live, nobody);
+  return ownersAfterUpdate({ ...of.write, writer }, emptyObject(of.target), of.live, nobody);
 }
 
 function checkConfig(request: ApplyRequest, schema: JsonObject): JsonObject {

@@ -98,10 +98,11 @@ export function differenceBelow(left: FieldSet, right: FieldSet): FieldSet {
   return { isMember: left.isMember, children };
 }
 
-/** Every path, parents before what lies below them. */
+/** Every path below the root in Kubernetes' order: of each place its own members, then what lies deeper. */
 export function* pathsOf(set: FieldSet, at: FieldPath = []): Generator<FieldPath, void> {
-  if (set.isMember) yield at;
-  for (const [element, child] of sortedChildren(set)) yield* pathsOf(child, [...at, element]);
+  const children = sortedChildren(set);
+  for (const [element, child] of children) if (child.isMember) yield [...at, element];
+  for (const [element, child] of children) yield* pathsOf(child, [...at, element]);
 }
 
 /** The children in the order in which Kubernetes writes them: named fields, keys, values, indices. */
