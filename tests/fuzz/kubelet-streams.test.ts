@@ -74,7 +74,6 @@ const request: fc.Arbitrary<StreamRequest> = fc.oneof(
       previous: fc.boolean(),
       follow: fc.boolean(),
       timestamps: fc.boolean(),
-      stream: fc.constantFrom("stdout" as const, "stderr" as const),
       tailLines: whole,
       sinceTimeMs: whole,
       limitBytes: whole,

@@ -44,7 +44,6 @@ export async function* readInstanceLog(
 ): AsyncGenerator<Uint8Array, void> {
   const text = new LogText({
     timestamps: query.timestamps,
-    ...(query.stream === undefined ? {} : { stream: query.stream }),
     ...(query.limitBytes === undefined ? {} : { limitBytes: query.limitBytes }),
   });
   for await (const { atMs, stream, text: line } of linesOf(logs, place, query)) {

@@ -1,5 +1,5 @@
 /** The query of `pods/log`, read and checked as Kubernetes does. Pure but for the hour it is told. */
-import { type FieldFault, forbiddenField, invalidValue, unsupportedValue } from "../../api/refusal.ts";
+import { type FieldFault, forbiddenField, invalidValue } from "../../api/refusal.ts";
 import { err, ok, type Result } from "#core/result.ts";
 
 /** What a client wants of a log. */
@@ -8,7 +8,6 @@ export interface LogQuery {
   readonly follow: boolean;
   readonly previous: boolean;
   readonly timestamps: boolean;
-  readonly stream: "stdout" | "stderr" | undefined;
   readonly tailLines: number | undefined;
   readonly sinceTimeMs: number | undefined;
   readonly limitBytes: number | undefined;
@@ -27,15 +26,14 @@ export function readLogQuery(params: URLSearchParams, nowMs: number): Result<Log
   const unreadable = numbers.problem ?? (Number.isNaN(sinceTimeMs) ? timeProblem(sinceTime) : undefined);
   if (unreadable !== undefined) return err({ kind: "unreadable", message: unreadable });
   const { tailLines, limitBytes, sinceSeconds } = numbers.values;
-  const stream = params.get("stream") ?? "All";
-  const faults = findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, stream });
+  const hasStream = params.has("stream");
+  const faults = findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, hasStream });
   if (faults.length > 0) return err({ kind: "invalid", faults });
   return ok({
     container: params.get("container") ?? "",
     follow: isSet(params, "follow"),
     previous: isSet(params, "previous"),
     timestamps: isSet(params, "timestamps"),
-    stream: streamNames.get(stream),
     tailLines,
     sinceTimeMs: sinceSeconds === undefined ? sinceTimeMs : nowMs - sinceSeconds * 1000,
     limitBytes,
@@ -47,30 +45,21 @@ interface Numbers {
   readonly limitBytes: number | undefined;
   readonly sinceSeconds: number | undefined;
   readonly sinceTimeMs: number | undefined;
-  readonly stream: string;
+  readonly hasStream: boolean;
 }
 
-/** Kubernetes' words, whose promise is not ours. */
-const forNow = ["for", "now"].join(" ");
-const streams = ["All", "Stderr", "Stdout"];
-const streamNames: ReadonlyMap<string, "stdout" | "stderr"> = new Map([
-  ["Stdout", "stdout"],
-  ["Stderr", "stderr"],
-]);
-
-function findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, stream }: Numbers): FieldFault[] {
+function findFaults({ tailLines, limitBytes, sinceSeconds, sinceTimeMs, hasStream }: Numbers): FieldFault[] {
   const faults: FieldFault[] = [];
   if (tailLines !== undefined && tailLines < 0)
     faults.push(invalidValue("tailLines", tailLines, "must be greater than or equal to 0"));
   if (limitBytes !== undefined && limitBytes < 1)
     faults.push(invalidValue("limitBytes", limitBytes, "must be greater than 0"));
   if (sinceSeconds !== undefined && sinceTimeMs !== undefined)
-    faults.push(forbiddenField("", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+    faults.push(forbiddenField("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
   else if (sinceSeconds !== undefined && sinceSeconds < 1)
     faults.push(invalidValue("sinceSeconds", sinceSeconds, "must be greater than 0"));
-  if (!streams.includes(stream)) faults.push(unsupportedValue("stream", stream, streams));
-  if (stream !== "All" && tailLines !== undefined)
-    faults.push(forbiddenField("", `\`tailLines\` and specific \`stream\` are mutually exclusive ${forNow}`));
+  // Kubernetes knows it, and has it switched off.
+  if (hasStream) faults.push(forbiddenField("stream", "may not be specified"));
   return faults;
 }
 
@@ -103,6 +92,34 @@ function parseTime(text: string): number {
   return timeForm.test(text) ? Date.parse(text) : Number.NaN;
 }
 
+const timeParts: readonly [RegExp, string][] = [
+  [/^\d{4}/, "2006"],
+  [/^-/, "-"],
+  [/^\d\d/, "01"],
+  [/^-/, "-"],
+  [/^\d\d/, "02"],
+  [/^T/, "T"],
+  [/^\d\d/, "15"],
+  [/^:/, ":"],
+  [/^\d\d/, "04"],
+  [/^:/, ":"],
+  [/^\d\d(\.\d+)?/, "05"],
+  [/^(Z|[-+]\d\d:\d\d)/, "Z07:00"],
+];
+
+/** Names the first part that is not there, as Go does. */
 function timeProblem(text: string): string {
-  return `parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05Z07:00": cannot parse it`;
+  let rest = text;
+  const wrong = timeParts.find(([form]) => {
+    const found = form.exec(rest)?.[0];
+    rest = rest.slice(found?.length ?? 0);
+    return found === undefined;
+  });
+  const why =
+    wrong === undefined ? `extra text: ${quote(rest)}` : `cannot parse ${quote(rest)} as ${quote(wrong[1])}`;
+  return `parsing time ${quote(text)}${wrong === undefined ? "" : ' as "2006-01-02T15:04:05Z07:00"'}: ${why}`;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text);
 }

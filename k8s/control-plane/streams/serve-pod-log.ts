@@ -22,27 +22,23 @@ export async function servePodLog(parts: StreamParts, asked: SubresourceRequest)
   if (!container.ok) throw badRequest(container.error);
   const { signal } = asked.request;
   if (pod.instance !== undefined) return textResponse(instanceText(parts, pod, query.value, signal));
-  // Kubernetes answers for a Pod that no node has with an empty log.
-  if (pod.nodeName === "") return new Response("", { headers: textHeaders });
+  if (pod.nodeName === "") return new Response(null, { status: 204 });
   const missing = missingLog(pod, container.value.name, query.value.previous);
   if (missing !== undefined) throw badRequest(missing);
   return textResponse(textOf(await ask(parts, pod, { ...query.value, container: container.value.name })));
 }
 
-const textHeaders = { "content-type": "text/plain" };
-
 function textResponse(body: ReadableStream<Uint8Array>): Response {
-  return new Response(body, { headers: textHeaders });
+  return new Response(body, { headers: { "content-type": "text/plain" } });
 }
 
 async function ask(parts: StreamParts, pod: PodView, query: LogQuery): Promise<NodeStream> {
-  const { stream, tailLines, sinceTimeMs, limitBytes, ...rest } = query;
+  const { tailLines, sinceTimeMs, limitBytes, ...rest } = query;
   try {
     return await askNode(parts.node, {
       kind: "logs",
       podUid: pod.uid,
       ...rest,
-      ...(stream === undefined ? {} : { stream }),
       ...(tailLines === undefined ? {} : { tailLines }),
       ...(sinceTimeMs === undefined ? {} : { sinceTimeMs: Math.max(0, Math.floor(sinceTimeMs)) }),
       ...(limitBytes === undefined ? {} : { limitBytes }),

@@ -3,7 +3,7 @@ import type { ContainerLogLine } from "../kubelet/container-access.ts";
 import type { LogsRequest } from "./stream-request.ts";
 
 /** What of a request shapes the text. */
-export type LogShape = Pick<LogsRequest, "timestamps" | "stream" | "limitBytes">;
+export type LogShape = Pick<LogsRequest, "timestamps" | "limitBytes">;
 
 /** Makes text of lines. */
 export class LogText {
@@ -22,11 +22,9 @@ export class LogText {
     return this.#left <= 0;
   }
 
-  /** A line's bytes; none for one of another stream. A line that came in pieces has its time once. */
-  format({ time, stream, text, isWhole }: ContainerLogLine): Uint8Array {
-    const { timestamps, stream: wanted } = this.#shape;
-    if (wanted !== undefined && wanted !== stream) return new Uint8Array(0);
-    const head = timestamps && this.#isLineStart ? `${time} ` : "";
+  /** A line's bytes. A line that came in pieces has its time once. */
+  format({ time, text, isWhole }: ContainerLogLine): Uint8Array {
+    const head = this.#shape.timestamps && this.#isLineStart ? `${time} ` : "";
     this.#isLineStart = isWhole;
     const bytes = this.#encoder.encode(`${head}${text}${isWhole ? "\n" : ""}`);
     const taken = bytes.length > this.#left ? bytes.subarray(0, this.#left) : bytes;

@@ -16,8 +16,6 @@ export interface LogsRequest extends InContainer {
   readonly follow: boolean;
   /** Each line begins with its time. */
   readonly timestamps: boolean;
-  /** Only lines of this stream. */
-  readonly stream?: "stdout" | "stderr";
   readonly tailLines?: number;
   readonly sinceTimeMs?: number;
   /** Bytes of the whole answer, times included. */
@@ -101,14 +99,12 @@ function readKind(fields: Readonly<Record<string, unknown>>): StreamRequest | un
 }
 
 function readLogs(place: InContainer, fields: Readonly<Record<string, unknown>>): LogsRequest {
-  const { stream } = fields;
   return {
     kind: "logs",
     ...place,
     previous: fields["previous"] === true,
     follow: fields["follow"] === true,
     timestamps: fields["timestamps"] === true,
-    ...(stream === "stdout" || stream === "stderr" ? { stream } : {}),
     ...given("tailLines", whole(fields["tailLines"])),
     ...given("sinceTimeMs", whole(fields["sinceTimeMs"])),
     ...given("limitBytes", whole(fields["limitBytes"])),
