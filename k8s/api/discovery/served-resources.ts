@@ -23,6 +23,8 @@ export interface ServedResource {
   readonly singular: string;
   readonly namespaced: boolean;
   readonly kind: string;
+  /** Whether a definition made it: then patches know no lists that are merged by key. */
+  readonly isCustom: boolean;
   readonly verbs: readonly string[];
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
@@ -102,6 +104,7 @@ function resourceOf(served: Served, kind: KindDefinition, version: string): Serv
     shortNames,
     categories,
     kind: kind.kind,
+    isCustom: kind.isCustom,
     verbs,
     subresources,
   };
@@ -113,6 +116,7 @@ function reviewOf({ resource, kind, namespaced }: ReviewHandler): ServedResource
     kind,
     namespaced,
     singular: kind.toLowerCase(),
+    isCustom: false,
     verbs: ["create"],
     shortNames: [],
     categories: [],

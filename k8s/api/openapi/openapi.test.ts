@@ -73,6 +73,22 @@ test("a patch says which options it takes, by which kubectl validates on the ser
   expect(names).toEqual(["dryRun", "fieldManager", "fieldValidation", "force"]);
 });
 
+async function patchTypesAt(path: string, at: string): Promise<readonly string[]> {
+  const { paths } = await jsonAt(`/openapi/v3/${path}`);
+  const patch = paths?.[`/${path}/namespaces/{namespace}/${at}`]?.["patch"];
+  return Object.keys(patch?.["requestBody"]?.["content"] ?? {});
+}
+
+test("a strategic patch is named for built-in kinds only, for kubectl sends one wherever it is", async () => {
+  const all = ["apply-patch+yaml", "json-patch+json", "merge-patch+json"].map(
+    (type) => `application/${type}`,
+  );
+  expect(await patchTypesAt("apis/lambient.dev/v1alpha1", "functions/{name}")).toEqual(all);
+  expect(await patchTypesAt("apis/lambient.dev/v1alpha1", "functions/{name}/status")).toEqual(all);
+  const strategic = "application/strategic-merge-patch+json";
+  expect(await patchTypesAt("apis/apps/v1", "deployments/{name}")).toEqual([...all, strategic]);
+});
+
 test("schemas keep how lists merge, and say what fields mean", async () => {
   const { components } = await jsonAt("/openapi/v3/api/v1");
   const containers = components?.["schemas"]?.["io.k8s.api.core.v1.PodSpec"]?.["properties"]?.["containers"];

@@ -17,6 +17,8 @@ export interface Operation {
   readonly id: string;
   readonly kind: ShownKind;
   readonly query: readonly QueryParameter[];
+  /** Media types of the body when it is a patch. */
+  readonly patches?: readonly string[];
   /** Kind of the body; absent: none, or a patch. */
   readonly body?: ShownKind;
   /** Kind of the answer; absent: text. */
@@ -37,13 +39,13 @@ export interface GroupVersion {
   readonly path: string;
 }
 
-/** Media types of patches, in OpenAPI's order. */
-export const patchTypes: readonly string[] = [
+/** Media types of patches, in OpenAPI's order; kubectl sends a strategic one wherever it is named. */
+const patchTypes: readonly string[] = [
   "application/apply-patch+yaml",
   "application/json-patch+json",
   "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
 ];
+const strategicType = "application/strategic-merge-patch+json";
 
 const statusKind: ShownKind = { group: "", version: "v1", kind: "Status" };
 const optionsKind: ShownKind = { group: "", version: "v1", kind: "DeleteOptions" };
@@ -92,7 +94,7 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
     ? `${root}/namespaces/{namespace}/${resource.resource}`
     : `${root}/${resource.resource}`;
   const scope = resource.namespaced ? "Namespaced" : "";
-  const make = makerOf(kind, at, `${scope}${resource.kind}`);
+  const make = makerOf(resource, kind, at, `${scope}${resource.kind}`);
   if (!resource.verbs.includes("get")) {
     return [
       make({
@@ -132,7 +134,7 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
       partOperations(
         `${base}/{name}/${part.name}`,
         part,
-        makerOf(part.kind, at, `${scope}${resource.kind}${capital(part.name)}`),
+        makerOf(resource, part.kind, at, `${scope}${resource.kind}${capital(part.name)}`),
       ),
     ),
     ...everywhere(resource, at, { kind, list }),
@@ -147,7 +149,7 @@ function everywhere(
 ): readonly Operation[] {
   if (!resource.namespaced) return [];
   const path = `/${at.path}/${resource.resource}`;
-  const make = makerOf(kinds.kind, at, `${resource.kind}ForAllNamespaces`);
+  const make = makerOf(resource, kinds.kind, at, `${resource.kind}ForAllNamespaces`);
   return [make({ path, method: "get", action: "list", verb: "list", query: selecting, answer: kinds.list })];
 }
 
@@ -206,10 +208,16 @@ function partOperations(
 }
 
 /** @param subject What the operation's id names after its group and version: `NamespacedPod`. */
-function makerOf(kind: ShownKind, at: GroupVersion, subject: string): Make {
+function makerOf(resource: ServedResource, kind: ShownKind, at: GroupVersion, subject: string): Make {
   const group = at.group === "" ? "core" : (at.group.split(".")[0] ?? "");
   const place = `${capital(group)}${capital(at.version)}`;
-  return ({ verb, ...given }) => ({ ...given, kind, id: `${verb}${place}${subject}` });
+  const patches = resource.isCustom ? patchTypes : [...patchTypes, strategicType];
+  return ({ verb, ...given }) => ({
+    ...given,
+    kind,
+    id: `${verb}${place}${subject}`,
+    ...(given.method === "patch" ? { patches } : {}),
+  });
 }
 
 function capital(word: string): string {

@@ -9,7 +9,6 @@ import {
   groupVersionText,
   type Operation,
   operationsOf,
-  patchTypes,
 } from "./operations.ts";
 
 const patchName = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
@@ -72,7 +71,7 @@ function operationV2(operation: Operation, definitions: Definitions, at: GroupVe
   return {
     tags: [groupVersionText(at).replace("/", "_")],
     operationId: id,
-    consumes: method === "patch" ? patchTypes : ["application/json", "application/yaml"],
+    consumes: operation.patches ?? ["application/json", "application/yaml"],
     produces: ["application/json"],
     schemes: ["https"],
     parameters: [

@@ -3,13 +3,7 @@ import type { Served } from "../discovery/served-resources.ts";
 import { serverVersion } from "../discovery/server-version.ts";
 import { isJsonObject, type JsonObject, objectOr } from "../json.ts";
 import { type Definitions, reachable } from "./definitions.ts";
-import {
-  type GroupVersion,
-  groupVersionText,
-  type Operation,
-  operationsOf,
-  patchTypes,
-} from "./operations.ts";
+import { type GroupVersion, groupVersionText, type Operation, operationsOf } from "./operations.ts";
 
 const patchName = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 
@@ -54,7 +48,7 @@ function pathItem(path: string): JsonObject {
 
 function operationV3(operation: Operation, definitions: Definitions, at: GroupVersion): JsonObject {
   const { action, id, kind, query, method, body, answer } = operation;
-  const bodyTypes = method === "patch" ? patchTypes : ["application/json", "application/yaml"];
+  const bodyTypes = operation.patches ?? ["application/json", "application/yaml"];
   const bodyName = method === "patch" ? patchName : body === undefined ? undefined : definitions.nameOf(body);
   const answerName = answer === undefined ? undefined : definitions.nameOf(answer);
   return {
