@@ -20,6 +20,7 @@ import {
 } from "./demo/evidence.ts";
 import { type Call, type MeshProcess, startMeshProcess } from "./demo/mesh-process.ts";
 import { openNode } from "./demo/node-instances.ts";
+import { enrolPlainPods } from "./demo/plain-pods.ts";
 import { formatReport } from "./demo/report.ts";
 
 const { values: flags } = parseArgs({
@@ -91,6 +92,9 @@ async function gather(mesh: MeshProcess, upMs: number): Promise<Evidence> {
     readonly status: number;
     readonly body: string;
   };
+  const reports = await awaitReports(mesh);
+  say("Labelling the namespace of two Pods that talk …");
+  const pods = await enrolPlainPods(mesh);
   return {
     upMs,
     functions: listed.map(({ metadata, status }) => ({
@@ -110,7 +114,8 @@ async function gather(mesh: MeshProcess, upMs: number): Promise<Evidence> {
     refusal: { status: stranger.status, body: stranger.body },
     traceId: traced.traceId,
     hops: buildChain(traced.spans),
-    reports: await awaitReports(mesh),
+    reports,
+    pods,
   };
 }
 
@@ -200,7 +205,10 @@ function tellWhatToTry(mesh: MeshProcess): void {
       "  npm run --silent lambient -- logs report.shop --follow",
       "  npm run --silent lambient -- status",
       `  curl -H "Host: web.shop" "${mesh.edge}/?item=pear"`,
-      `  kubectl --kubeconfig ${join(mesh.place.runDir, "kubeconfig")} get --raw /apis/lambient.dev/v1alpha1/functions`,
+      `  export KUBECONFIG=${join(mesh.place.runDir, "kubeconfig")}`,
+      "  kubectl get functions,pods --all-namespaces",
+      "  kubectl --namespace plain logs client --follow",
+      "  kubectl label namespace plain istio.io/dataplane-mode-",
       "",
     ].join("\n"),
   );

@@ -33,6 +33,18 @@ const good: Evidence = {
     service,
   })),
   reports: ["report of now: 200 {}"],
+  pods: {
+    labelledBy: "kubectl",
+    wordBefore: 9,
+    wordAfter: 0,
+    tunnelPackets: 90,
+    enrolMs: 20,
+    serverSvid: "URI:spiffe://cluster.local/ns/plain/sa/server",
+    isSameClient: true,
+    restarts: 0,
+    calls: 100,
+    failedCalls: 0,
+  },
 };
 
 test("checkEvidence() holds for what a mesh shows", () => {
@@ -58,6 +70,26 @@ test.each([
   ],
   ["a span that is missing", { hops: good.hops.slice(1) }, "the trace shows edge, waypoints and functions"],
   ["a schedule that failed", { reports: ["report of now: 502 {}"] }, "the schedule ran and saw the shop"],
+  [
+    "Pods that were never in the clear",
+    { pods: { ...good.pods, wordBefore: 0 } },
+    "before the label the Pods' words were on the wire",
+  ],
+  [
+    "words after the label",
+    { pods: { ...good.pods, wordAfter: 1 } },
+    "after it they were in no packet, and tunnels were",
+  ],
+  [
+    "another's certificate",
+    { pods: { ...good.pods, serverSvid: "URI:spiffe://cluster.local/ns/plain/sa/client" } },
+    "the server's Pod shows its own identity",
+  ],
+  [
+    "a call that the label broke",
+    { pods: { ...good.pods, failedCalls: 1 } },
+    "the same processes went on, and no call failed",
+  ],
 ] as const)("checkEvidence() finds %s", (_, change, name) => {
   const failed = checkEvidence({ ...good, ...change }).filter(({ holds }) => !holds);
   expect(failed.map((check) => check.name)).toEqual([name]);

@@ -1,5 +1,6 @@
 /** What the demo found out, and whether that is what a mesh must show. Pure: gathering is in demo.ts, printing in report.ts. */
 import type { ChainHop, ToldSpan } from "../../runtime/cli/trace/chain.ts";
+import type { PodsEvidence } from "./plain-pods.ts";
 
 /** Latencies of one kind of call, in milliseconds. */
 export interface Latencies {
@@ -36,6 +37,7 @@ export interface Evidence {
   readonly traceId: string;
   readonly hops: readonly ChainHop[];
   readonly reports: readonly string[];
+  readonly pods: PodsEvidence;
 }
 
 /** One thing that must hold. */
@@ -110,6 +112,32 @@ export function checkEvidence(found: Evidence): readonly Check[] {
       "the schedule ran and saw the shop",
       found.reports.some((line) => line.includes(": 200 ")),
       `${found.reports.length} lines`,
+    ),
+    ...podChecks(found.pods),
+  ];
+}
+
+function podChecks(pods: PodsEvidence): readonly Check[] {
+  return [
+    check(
+      "before the label the Pods' words were on the wire",
+      pods.wordBefore > 0,
+      `in ${pods.wordBefore} packets`,
+    ),
+    check(
+      "after it they were in no packet, and tunnels were",
+      pods.wordAfter === 0 && pods.tunnelPackets > 0,
+      `in ${pods.wordAfter} packets; ${pods.tunnelPackets} of tunnels`,
+    ),
+    check(
+      "the server's Pod shows its own identity",
+      pods.serverSvid === `URI:${trust}/ns/plain/sa/server`,
+      pods.serverSvid,
+    ),
+    check(
+      "the same processes went on, and no call failed",
+      pods.isSameClient && pods.restarts === 0 && pods.failedCalls === 0,
+      `${pods.restarts} restarts, ${pods.failedCalls} of ${pods.calls} calls failed`,
     ),
   ];
 }

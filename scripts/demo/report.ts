@@ -14,6 +14,7 @@ export function formatReport(found: Evidence, checks: readonly Check[]): string 
     ),
     section(`One call's chain, trace ${found.traceId}`, chain(found)),
     section("The schedule", `${found.reports.slice(-2).join("\n")}\n`),
+    section("Two plain Pods, labelled while they talk", pods(found)),
     section("What had to hold", checkTable(checks)),
   ].join("\n");
 }
@@ -78,6 +79,20 @@ function chain({ hops }: Evidence): string {
       hop.isDerived ? "derived" : "",
     ]),
   });
+}
+
+function pods({ pods: { labelledBy, ...told } }: Evidence): string {
+  return formatTable({
+    head: ["", ""],
+    rows: [
+      [`${labelledBy} label namespace plain istio.io/dataplane-mode=ambient`, ""],
+      ["from the label's write to the first mutual TLS", `${told.enrolMs.toFixed(1)} ms`],
+      ["packets with the Pods' words, before", String(told.wordBefore)],
+      ["packets with the Pods' words, after", String(told.wordAfter)],
+      ["the server's certificate", shortIdentity(told.serverSvid.replace(/^URI:/, ""))],
+      ["calls that failed", `${told.failedCalls} of ${told.calls}`],
+    ],
+  }).trimStart();
 }
 
 function checkTable(checks: readonly Check[]): string {
