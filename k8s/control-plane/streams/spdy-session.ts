@@ -16,7 +16,7 @@ export interface SpdySessionHandler {
 }
 
 /** Streams that a client may have at once. */
-const streamsMax = 2000;
+const streamsMax = 512;
 /** How long a client may take to close after we did. */
 const lingerMs = 5000;
 /** How often one that is not read from is asked whether it lives: its leaving could not be seen otherwise. */
