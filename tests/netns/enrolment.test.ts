@@ -210,7 +210,25 @@ describe("a running Pod", () => {
     expect(await plainness(scene)).toEqual([0, 32_766, 32_767]);
   }, 120_000);
 
-  test("keeps connections that nobody has accepted yet, and what is on its way after a close", async () => {
+  test("loses nothing of what is on its way after a close", async () => {
+    const scene = openScene();
+    scene.ztunnel();
+    await scene.enrolment.admit(scene.pod);
+    const listener = startListen(libc, scene.node.fd, { address: ip(outsideAddress), port: 7100 });
+    const closing = startConnect(libc, scene.pod.network.fd, {
+      to: { address: ip(outsideAddress), port: 7100 },
+    });
+    await waitUntil("it is connected", () => tcpState(libc, closing) === "established");
+    const reader = libc.call("Cannot accept", "accept4", listener, null, null, 0o2004000);
+    const written = writeAll(closing);
+    closeFd(libc, closing); // Most of it is in the kernel's hands now, and nobody else's.
+    scene.label("ambient");
+    await scene.until("capturing");
+    expect(await countAll(reader)).toBe(written);
+    for (const fd of [reader, listener]) closeFd(libc, fd);
+  });
+
+  test("keeps connections that nobody has accepted yet", async () => {
     const scene = openScene();
     scene.ztunnel();
     await scene.enrolment.admit(scene.pod);
@@ -450,6 +468,27 @@ async function enrolled() {
   scene.label("ambient");
   await scene.enrolment.admit(scene.pod);
   return { scene, ztunnel, ...programs };
+}
+
+/** Writes as much as the kernel takes. */
+function writeAll(fd: number): number {
+  const bytes = Buffer.alloc(64 << 10, "x");
+  for (let written = 0; ;) {
+    const taken = libc.attempt("write", fd, bytes, bytes.length);
+    if (taken <= 0) return written;
+    written += taken;
+  }
+}
+
+/** Reads to the end. */
+async function countAll(fd: number): Promise<number> {
+  const bytes = Buffer.alloc(256 << 10);
+  for (let count = 0; ;) {
+    const got = libc.attempt("read", fd, bytes, bytes.length);
+    if (got === 0) return count;
+    if (got > 0) count += got;
+    else await readable(poller, fd);
+  }
 }
 
 async function exchange(from: number, to: number): Promise<void> {
