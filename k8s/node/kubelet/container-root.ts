@@ -45,11 +45,11 @@ const regularFile = 0o100644;
 const stage = "/proc";
 const newRoot = `${stage}/root`;
 
-/** Its own for each container; the third part is what the machine has there. */
+/** Fresh for each container: folders and their modes. */
 const ownFolders: readonly (readonly [string, string])[] = [
-  ["/run", "mode=755,size=16m"],
-  ["/tmp", "mode=1777"],
-  ["/var/tmp", "mode=1777"],
+  ["/run", "755"],
+  ["/tmp", "1777"],
+  ["/var/tmp", "1777"],
 ];
 /** Of the machine's people and services; empty in a container. */
 const privateFolders = [
@@ -59,8 +59,15 @@ const privateFolders = [
   "/mnt",
   "/media",
   "/lost+found",
-  "/var/lib/docker",
   "/etc/ssh",
+  "/etc/ssl/private",
+  "/etc/kubernetes",
+  "/var/backups",
+  "/var/lib/containerd",
+  "/var/lib/docker",
+  "/var/lib/kubelet",
+  "/var/log",
+  "/var/spool",
 ];
 const privateFiles = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers"];
 const hiddenKernelFiles = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug"];
@@ -94,7 +101,7 @@ export function containerRootSteps(options: ContainerRootOptions): Step[] {
     step("Cannot enter the root", "chdir", ["/"]),
     ...kernelSteps(),
     ...deviceSteps(),
-    ...hidingSteps(options.hidden),
+    ...hidingSteps(options),
     ...options.mounts.flatMap(mountSteps),
     ...makeFolderSteps(options.workingDir),
     ...(options.isReadOnly ? [sealStep("/")] : []),
@@ -207,9 +214,11 @@ function deviceSteps(): Step[] {
   ];
 }
 
-function hidingSteps(hidden: readonly string[]): Step[] {
+function hidingSteps({ hidden, layerBytesMax }: ContainerRootOptions): Step[] {
   return [
-    ...ownFolders.filter(([path]) => isFolder(path)).map(([path, settings]) => emptyStep(path, settings)),
+    ...ownFolders
+      .filter(([path]) => isFolder(path))
+      .map(([path, mode]) => emptyStep(path, `mode=${mode},size=${layerBytesMax}`)),
     ...privateFolders.filter(isFolder).map((path) => emptyStep(path, "mode=700,size=16m")),
     ...privateFiles.filter(existsSync).map(coverStep),
     // Under a folder that is empty by now there is nothing left to hide.
