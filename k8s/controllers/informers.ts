@@ -3,7 +3,7 @@ import type { Clock } from "#host/clock.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import { functionResource, revisionResource } from "#host/kube/known-resources.ts";
 import type { KubeObject, ObjectKey, ResourceType } from "#host/kube/object.ts";
-import { endpointSliceResource, serviceResource } from "../model/core-objects.ts";
+import { endpointSliceResource, endpointsResource, serviceResource } from "../model/core-objects.ts";
 import { jobResource } from "../model/job.ts";
 import { nodeResource } from "../model/node.ts";
 import { podResource } from "../model/pod.ts";
@@ -37,6 +37,7 @@ export class Informers {
   readonly nodes: InformerOf<typeof nodeResource>;
   readonly services: InformerOf<typeof serviceResource>;
   readonly slices: InformerOf<typeof endpointSliceResource>;
+  readonly endpoints: InformerOf<typeof endpointsResource>;
   readonly replicaSets: InformerOf<typeof replicaSetResource>;
   readonly deployments: InformerOf<typeof deploymentResource>;
   readonly statefulSets: InformerOf<typeof statefulSetResource>;
@@ -52,6 +53,7 @@ export class Informers {
     this.nodes = this.#make(nodeResource);
     this.services = this.#make(serviceResource);
     this.slices = this.#make(endpointSliceResource);
+    this.endpoints = this.#make(endpointsResource);
     this.replicaSets = this.#make(replicaSetResource);
     this.deployments = this.#make(deploymentResource);
     this.statefulSets = this.#make(statefulSetResource);

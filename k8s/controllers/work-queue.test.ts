@@ -18,6 +18,7 @@ function rig(options: Partial<WorkQueueOptions> = {}) {
     all: () => [],
     clock,
     random: () => 0.5,
+    restMs: 0,
     ...options,
   });
   return { clock, worked, ends, failures, queue };
@@ -88,12 +89,13 @@ test("work says when to look again; what comes before that takes its place", asy
   clock.advance(10_000);
   await turns();
   expect(worked).toEqual(["a", "a"]);
-  queue.addAfter("b", 100);
   queue.addAfter("b", 200);
-  clock.advance(150);
+  queue.addAfter("b", 100);
+  queue.addAfter("b", 300);
+  clock.advance(99);
   await turns();
   expect(worked).toHaveLength(2);
-  clock.advance(50);
+  clock.advance(1);
   await turns();
   expect(worked.at(-1)).toBe("b");
 });
@@ -111,6 +113,31 @@ test("beyond those that may wait all names are asked for again", async () => {
   for (const key of ["a", "b", "c", "d"]) queue.add(key);
   await turns();
   expect(done).toEqual(["a", "b", "x", "y"]);
+});
+
+test("a burst of changes is two looks: one at once, one at the end of the rest", async () => {
+  const done: string[] = [];
+  const { queue, clock } = rig({
+    restMs: 20,
+    work: async (key) => {
+      done.push(key);
+      return undefined;
+    },
+  });
+  for (let i = 0; i < 5; i++) {
+    queue.add("a");
+    await turns();
+  }
+  expect(done).toEqual(["a"]);
+  queue.add("b");
+  await turns();
+  expect(done).toEqual(["a", "b"]);
+  clock.advance(20);
+  await turns();
+  expect(done).toEqual(["a", "b", "a"]);
+  clock.advance(100);
+  await turns();
+  expect(done).toHaveLength(3);
 });
 
 test("once closed it begins nothing", async () => {

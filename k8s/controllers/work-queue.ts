@@ -2,6 +2,11 @@
 import type { Clock, Timer } from "#host/clock.ts";
 import { backoffMs } from "#host/discovery/backoff.ts";
 
+interface Wish {
+  readonly atMs: number;
+  readonly timer: Timer;
+}
+
 /** How a queue works. */
 export interface WorkQueueOptions {
   /** Looks at one object. @returns after how long to look again, if at all. @throws when it is to be tried again */
@@ -15,6 +20,8 @@ export interface WorkQueueOptions {
   readonly runningMax?: number;
   /** That wait at once. Default 20000. */
   readonly waitingMax?: number;
+  /** Between two looks at one object: a burst of changes is few looks, the first of them at once. Default 20. */
+  readonly restMs?: number;
 }
 
 const backoff = { firstMs: 20, longestMs: 30_000, jitter: 0.2 };
@@ -24,10 +31,12 @@ export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #waiting = new Set<string>();
   readonly #running = new Set<string>();
-  /** Named again while they were worked on. */
+  /** Were worked on just now. */
+  readonly #resting = new Map<string, Timer>();
+  /** Named again while they were worked on, or rest. */
   readonly #again = new Set<string>();
   readonly #failures = new Map<string, number>();
-  readonly #timers = new Map<string, Timer>();
+  readonly #later = new Map<string, Wish>();
   #hasOverflown = false;
   #isOpen = true;
   #isScheduled = false;
@@ -44,7 +53,7 @@ export class WorkQueue {
   /** Has an object looked at, soon. */
   add(key: string): void {
     if (!this.#isOpen) return;
-    if (this.#running.has(key)) {
+    if (this.#running.has(key) || this.#resting.has(key)) {
       this.#again.add(key);
       return;
     }
@@ -59,19 +68,25 @@ export class WorkQueue {
   /** Has an object looked at later; an earlier wish stands. */
   addAfter(key: string, delayMs: number): void {
     if (!this.#isOpen) return;
-    this.#timers.get(key)?.cancel();
-    const timer = this.#options.clock.after(delayMs, () => {
-      this.#timers.delete(key);
+    const { clock } = this.#options;
+    const atMs = clock.monotonicMs() + delayMs;
+    const known = this.#later.get(key);
+    if (known !== undefined && known.atMs <= atMs) return;
+    known?.timer.cancel();
+    const timer = clock.after(delayMs, () => {
+      this.#later.delete(key);
       this.add(key);
     });
-    this.#timers.set(key, timer);
+    this.#later.set(key, { atMs, timer });
   }
 
   /** Nothing more is begun. */
   close(): void {
     this.#isOpen = false;
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
+    for (const { timer } of this.#later.values()) timer.cancel();
+    for (const timer of this.#resting.values()) timer.cancel();
+    this.#later.clear();
+    this.#resting.clear();
     this.#waiting.clear();
   }
 
@@ -99,8 +114,8 @@ export class WorkQueue {
 
   /** Never rejects. */
   async #run(key: string): Promise<void> {
-    this.#timers.get(key)?.cancel();
-    this.#timers.delete(key);
+    this.#later.get(key)?.timer.cancel();
+    this.#later.delete(key);
     try {
       const againMs = await this.#options.work(key);
       this.#failures.delete(key);
@@ -115,7 +130,17 @@ export class WorkQueue {
       this.#again.delete(key);
     }
     this.#running.delete(key);
-    if (this.#again.delete(key)) this.add(key);
-    else this.#schedule();
+    this.#rest(key);
+    this.#schedule();
+  }
+
+  #rest(key: string): void {
+    const { restMs = 20, clock } = this.#options;
+    const wake = (): void => {
+      this.#resting.delete(key);
+      if (this.#again.delete(key)) this.add(key);
+    };
+    if (restMs === 0 || !this.#isOpen) wake();
+    else this.#resting.set(key, clock.after(restMs, wake));
   }
 }

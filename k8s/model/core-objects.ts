@@ -83,6 +83,27 @@ export interface EndpointSliceObject extends KubeObject {
   }[];
 }
 
+/** One address of Endpoints. */
+export interface EndpointAddress {
+  readonly ip: string;
+  readonly hostname?: string;
+  readonly nodeName?: string;
+  readonly targetRef?: object;
+}
+
+/** Addresses that serve at the same ports. */
+export interface EndpointSubset {
+  readonly addresses?: readonly EndpointAddress[];
+  readonly notReadyAddresses?: readonly EndpointAddress[];
+  readonly ports?: readonly object[];
+}
+
+/** Addresses of a Service in one object, as older clients read them. */
+export interface EndpointsObject extends KubeObject {
+  readonly metadata: NamespacedMeta;
+  readonly subsets?: readonly EndpointSubset[];
+}
+
 function core<Kind extends KubeObject>(
   resource: string,
   kind: string,
@@ -95,6 +116,8 @@ function core<Kind extends KubeObject>(
 export const namespaceResource: ResourceType<NamespaceObject> = core("namespaces", "Namespace", "cluster");
 /** v1 Service. */
 export const serviceResource: ResourceType<ServiceObject> = core("services", "Service", "namespaced");
+/** v1 Endpoints. */
+export const endpointsResource: ResourceType<EndpointsObject> = core("endpoints", "Endpoints", "namespaced");
 /** v1 ConfigMap. */
 export const configMapResource: ResourceType<ConfigMapObject> = core("configmaps", "ConfigMap", "namespaced");
 /** v1 ServiceAccount. */

@@ -1,4 +1,4 @@
-/** The controller of EndpointSlices, wired to the informers: a Service is looked at when it, a Pod behind it or a slice of it changes. */
+/** The controller of EndpointSlices and Endpoints, wired to the informers: a Service is looked at when it, a Pod behind it or a slice of it changes. */
 import { canonicalJson } from "#core/release/canonical-json.ts";
 import type { PodObject } from "../../model/pod.ts";
 import { matchesLabels } from "../../api/label-selector.ts";
@@ -8,6 +8,7 @@ import {
   reconcileEndpointSlices,
   serviceNameLabel,
 } from "../../reconcile/endpoints/reconcile-endpoint-slices.ts";
+import { reconcileEndpoints } from "../../reconcile/endpoints/reconcile-endpoints.ts";
 import { requirementsOf } from "../../reconcile/workloads/owned.ts";
 import { type ControllerTools, openKeyed } from "../keyed-controller.ts";
 import { queueKey } from "../informer.ts";
@@ -28,7 +29,14 @@ export function openEndpoints(tools: ControllerTools): WorkQueue {
             ({ metadata: { labels } }) =>
               labels?.[serviceNameLabel] === name && labels[managedByLabel] === manager,
           );
-        return { actions: reconcileEndpointSlices(service, informers.pods.of(namespace), slices) };
+        const pods = informers.pods.of(namespace);
+        const endpoints = informers.endpoints.find({ namespace, name });
+        return {
+          actions: [
+            ...reconcileEndpointSlices(service, pods, slices),
+            ...reconcileEndpoints(service, pods, endpoints),
+          ],
+        };
       },
     },
     tools,
@@ -45,6 +53,10 @@ export function openEndpoints(tools: ControllerTools): WorkQueue {
     if (endpointText(before) === endpointText(after)) return;
     tell(after);
     if (after === undefined || !isSameLabels(before, after)) tell(before);
+  });
+  informers.endpoints.onChange(({ before, after }) => {
+    const endpoints = after ?? before;
+    if (endpoints !== undefined) queue.add(queueKey(endpoints));
   });
   informers.slices.onChange(({ before, after }) => {
     const slice = after ?? before;

@@ -51,6 +51,7 @@ export function reconcileReplicaSet(facts: ReplicaSetFacts): Decision {
 function changePods(set: ReplicaSetObject, active: readonly PodObject[]): readonly WorkloadAction[] {
   const missing = (set.spec.replicas ?? 1) - active.length;
   if (missing > 0) return Array.from({ length: Math.min(missing, podsPerStep) }, () => makePod(set));
+  if (missing === 0) return [];
   return [...active]
     .sort(byLeastMissed)
     .slice(0, Math.min(-missing, podsPerStep))
