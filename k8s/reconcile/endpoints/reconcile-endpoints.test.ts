@@ -14,14 +14,16 @@ function serviceOf(spec: Partial<ServiceObject["spec"]> = {}): ServiceObject {
 const pod = (name: string, traits: PodTraits = {}): PodObject =>
   podObject(name, { address: "10.244.0.130", ...traits });
 
+function names(addresses: readonly { targetRef?: object }[] = []): string {
+  return addresses.map(({ targetRef }) => (targetRef as { name: string }).name).join(",");
+}
+
 /** Names of the Pods that are ready, and that are not. */
 function say(service: ServiceObject, pods: readonly PodObject[]): string {
   const [action] = reconcileEndpoints(service, pods, undefined);
   if (action?.kind !== "create") return action?.kind ?? "nothing";
   // Sound: this controller makes Endpoints only.
   const { subsets = [] } = action.draft as unknown as EndpointsObject;
-  const names = (addresses: readonly { targetRef?: object }[] = []): string =>
-    addresses.map(({ targetRef }) => (targetRef as { name: string }).name).join(",");
   return subsets
     .map(({ addresses, notReadyAddresses }) => `${names(addresses)}|${names(notReadyAddresses)}`)
     .join(" ");
