@@ -1,16 +1,12 @@
 /** A name server inside a workload's namespace, on the address that its resolver asks, by UDP and TCP; what is answered is decided elsewhere. */
-import { writeFileSync } from "node:fs";
 import type { IpAddress } from "#core/address/ip.ts";
 import { dnsPort, type NameTurn, serveNamesByTcp, serveNamesByUdp } from "#host/dns/name-sockets.ts";
-import { withNamespace } from "#host/linux/namespaces.ts";
+import { writeSettings } from "#host/linux/sysctls.ts";
 import { type SocketOptions, startListen } from "#host/linux/sockets.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import type { SocketStream } from "#host/tunnel/tcp-stream.ts";
 import { answerName, type NameServer } from "./answer-name.ts";
 import type { Parts } from "./parts.ts";
-
-/** Lets the engine, which cannot set options before it binds, bind any address; of the namespace that the thread is in. */
-const bindAnyPath = "/proc/sys/net/ipv4/ip_nonlocal_bind";
 
 /** Starts serving on an address that the workload's namespace has. @returns how to stop. @throws LinuxError when it cannot be bound. */
 export function openDnsServer(parts: Parts, server: NameServer, address: IpAddress): () => void {
@@ -31,7 +27,8 @@ export function openCapturedNames(
   server: NameServer,
   socket: { readonly address: IpAddress; readonly options: SocketOptions },
 ): () => void {
-  withNamespace(parts.libc, server.workload.namespaceFd, () => writeFileSync(bindAnyPath, "1"));
+  // The engine cannot set options before it binds.
+  writeSettings(parts.libc, server.workload.namespaceFd, new Map([["ipv4/ip_nonlocal_bind", "1"]]));
   return serveUdp(parts, server, socket);
 }
 

@@ -1,6 +1,7 @@
 /** The sockets by which a workload is reached and reaches others: in whose namespace each is made, and with which source; what is carried is decided elsewhere. */
 import { type Cidr, cidrContains, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import type { SocketAddress } from "#core/address/socket-address.ts";
+import { isErrno } from "#host/linux/errno.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import { podMarks } from "#host/linux/pod-marks.ts";
 import { type SocketOptions, startConnect } from "#host/linux/sockets.ts";
@@ -34,7 +35,7 @@ export interface ReachedPlace {
 export const podSocket: SocketOptions = { mark: podMarks.proxy, transparent: true };
 
 /** Those to the Pod itself: its answers come back to us by this mark. */
-const loopedSocket: SocketOptions = { mark: podMarks.looped, transparent: true };
+const loopedSocket: SocketOptions = { mark: podMarks.looped, transparent: true, reuseAddress: true };
 
 /** A slot has no way out: sockets towards others are ours, with its address. */
 export function reachOfSlot({ libc, hostNamespaceFd }: Kernel, place: ReachedPlace): Reach {
@@ -76,15 +77,52 @@ export function reachOfPod(
     if (isNear || hostNamespaceFd === libc.homeNamespace) return toMesh(to);
     return startConnect(libc, hostNamespaceFd, { to: endpoint(to) });
   };
+  const ports: CallerPorts = { next: 0 };
   return {
     toMesh,
     toEndpoint: toWorld,
     toWorld,
     toApplication(port, caller) {
-      const ends = endsAt(place.address, port, place.isLeaving ? place.address : caller);
-      return startConnect(libc, place.namespaceFd, ends, loopedSocket);
+      const to = { address: place.address, port };
+      const connect = (from?: { readonly address: IpAddress; readonly port: number }): number =>
+        startConnect(libc, place.namespaceFd, from === undefined ? { to } : { to, from }, loopedSocket);
+      return place.isLeaving || caller === place.address ? connect() : connectAs(caller, ports, connect);
     },
   };
+}
+
+/** The ports that callers have in our name, one after the other. */
+interface CallerPorts {
+  next: number;
+}
+
+/**
+ * Below those that the kernel gives to whoever connects: a caller's own connection to the Pod and the one that we open for
+ * it would otherwise meet as one, when both have the same port.
+ */
+const callerPorts = { first: 16_384, count: 16_384 } as const;
+/** Ports that are taken follow each other rarely. */
+const attemptsMax = 64;
+
+/**
+ * Connects as the caller from the port that was used longest ago: the kernel would keep a port for a minute after its
+ * connection, and look for a free one ever longer. @throws LinuxError
+ */
+function connectAs(
+  address: IpAddress,
+  ports: CallerPorts,
+  connect: (from: { readonly address: IpAddress; readonly port: number }) => number,
+): number {
+  for (let attempt = 1; ; attempt++) {
+    const port = callerPorts.first + ports.next;
+    ports.next = (ports.next + 1) % callerPorts.count;
+    try {
+      return connect({ address, port });
+    } catch (error) {
+      const isTaken = isErrno(error, "EADDRINUSE") || isErrno(error, "EADDRNOTAVAIL");
+      if (!isTaken || attempt === attemptsMax) throw error;
+    }
+  }
 }
 
 /** Ranges that mean a machine itself or its links, whoever looks. */

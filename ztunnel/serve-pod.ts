@@ -5,6 +5,7 @@ import { putSocket } from "#host/linux/bpf.ts";
 import { closeFd } from "#host/linux/libc.ts";
 import { podListeners } from "#host/linux/pod-marks.ts";
 import { startListen } from "#host/linux/sockets.ts";
+import { writeSettings } from "#host/linux/sysctls.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import { listenTunnels, type TunnelListener } from "#host/tunnel/tunnel-listener.ts";
 import { chooseTunnel } from "./choose-tunnel.ts";
@@ -90,6 +91,8 @@ class Served implements ServedPod {
     const serveNames = serveNameStreams(parts, this.#server);
     const isForNames = (to: { readonly ip: IpAddress; readonly port: number }): boolean =>
       this.#closeNames !== undefined && to.port === 53 && to.ip === nameserver;
+    // What we open in its callers' names comes and goes fast: a port serves again a second after its connection.
+    writeSettings(parts.libc, workload.namespaceFd, new Map([["ipv4/tcp_tw_reuse", "1"]]));
     this.#fds = this.#listen();
     const outward = listenStreams({ kind: "fd", fd: this.#fds.outbound }, (stream) => {
       if (isForNames(stream.localAddress)) serveNames(stream);

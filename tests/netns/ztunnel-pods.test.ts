@@ -391,3 +391,14 @@ test("ztunnel is ready without a node, but not before a node that is there has t
   expect(await pods.say({ case: "snapshotSent", value: {} })).toBe("");
   expect(await node.isReady()).toBe(true);
 });
+
+test("what ztunnel opens in a caller's name has no port that the caller could have itself", async () => {
+  const { plain, web, cart } = shared;
+  for (const { namespace } of [plain, web]) {
+    const talk = await converseFrom(libc, namespace.fd, cart.address, echoPort);
+    expect(await talk.say("from where")).toBe("from where");
+    talk.stream.reset();
+  }
+  const ports = shared.seenPorts.slice(-2);
+  expect(ports.filter((port) => port >= 16_384 && port < 32_768)).toHaveLength(2);
+});

@@ -35,6 +35,8 @@ export interface PodScene extends AsyncDisposable {
   readonly plain: BarePod;
   /** Peers that the echo in each Pod has seen, as `<pod> <address>`. */
   readonly seen: string[];
+  /** Their ports, in the same order. */
+  readonly seenPorts: number[];
   /** Changes what discovery says of policies, and which of them each Pod's record names. */
   setPolicies(policies: Readonly<Record<string, Authorization>>, ofCart?: readonly string[]): void;
   /** Takes a Pod into the mesh. */
@@ -65,7 +67,8 @@ export async function startPodScene(libc: Libc, options: PodSceneOptions = {}): 
     makeBarePod(libc, node.namespace, name, `10.244.0.${130 + index}`),
   ) as [BarePod, BarePod, BarePod];
   const seen: string[] = [];
-  const echoes = [web, cart, plain].map((pod) => serveEcho(libc, pod, seen));
+  const seenPorts: number[] = [];
+  const echoes = [web, cart, plain].map((pod) => serveEcho(libc, pod, seen, seenPorts));
   const captures: BareCapture[] = [];
   const isCartEnrolled = options.isCartEnrolled ?? true;
   const setPolicies = (
@@ -83,6 +86,7 @@ export async function startPodScene(libc: Libc, options: PodSceneOptions = {}): 
     cart,
     plain,
     seen,
+    seenPorts,
     setPolicies,
     async enrol(pod, captureOptions) {
       const capture = captureBarePod(libc, pod, pod.name, { nameserver: slotNameserver, ...captureOptions });
@@ -128,6 +132,7 @@ export function serveEcho(
   libc: Libc,
   pod: Pick<BarePod, "name" | "namespace">,
   seen: string[],
+  seenPorts: number[] = [],
 ): Bun.TCPSocketListener {
   return withNamespace(libc, pod.namespace.fd, () =>
     Bun.listen<{ rest: Uint8Array[] }>({
@@ -138,6 +143,7 @@ export function serveEcho(
         open(socket) {
           socket.data = { rest: [] };
           seen.push(`${pod.name} ${socket.remoteAddress}`);
+          seenPorts.push(socket.remotePort);
         },
         data(socket, bytes) {
           socket.data.rest.push(Uint8Array.from(bytes));

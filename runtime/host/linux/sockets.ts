@@ -19,6 +19,8 @@ export interface SocketOptions {
   readonly transparent?: boolean;
   /** May bind addresses that do not exist yet. */
   readonly freeBind?: boolean;
+  /** May bind a port that others like it are bound to, as long as they go elsewhere. */
+  readonly reuseAddress?: boolean;
 }
 
 /** How far a connection is. */
@@ -118,6 +120,7 @@ export function bindSocket(libc: Libc, fd: number, at: Endpoint): void {
 /** Sets options on a socket made elsewhere, for instance the descriptor of a `Bun.listen`. */
 export function applyOptions(libc: Libc, fd: number, isV6: boolean, options: SocketOptions): void {
   if (options.mark !== undefined) setOption(libc, fd, [level.socket, option.mark], options.mark);
+  if (options.reuseAddress === true) setOption(libc, fd, [level.socket, option.reuseAddress], 1);
   if (options.freeBind === true) setOption(libc, fd, [level.ip, option.freeBind], 1);
   if (options.transparent !== true) return;
   if (isV6) setOption(libc, fd, [level.ipv6, option.transparentV6], 1);
