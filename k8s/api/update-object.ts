@@ -72,7 +72,7 @@ function setOwners(
 }
 
 function countGeneration(kind: KindDefinition, next: WorkingObject, old: WorkingObject): void {
-  if (!kind.countsGeneration || jsonEqual(wishOf(next), wishOf(old))) return;
+  if (!kind.countsGeneration || jsonEqual(wishOf(kind, next), wishOf(kind, old))) return;
   next.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 
@@ -153,8 +153,9 @@ function refuseIfAny(request: UpdateRequest, faults: readonly FieldFault[]): voi
   if (faults.length > 0) throw invalid(request.target.kind, request.name, faults);
 }
 
-/** What the user wishes for: all but metadata and status. */
-function wishOf(object: WorkingObject): JsonObject {
-  const { apiVersion: _version, kind: _kind, metadata: _metadata, status: _status, ...wish } = object;
-  return wish;
+/** What the user wishes for: all but metadata and status; of a Deployment annotations as well, as ever in Kubernetes. */
+function wishOf({ group, resource }: KindDefinition, object: WorkingObject): JsonObject {
+  const { apiVersion: _version, kind: _kind, metadata, status: _status, ...wish } = object;
+  const countsNotes = group === "apps" && resource === "deployments";
+  return countsNotes ? { ...wish, annotations: metadata.annotations ?? {} } : wish;
 }
