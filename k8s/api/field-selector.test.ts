@@ -1,5 +1,6 @@
 /** Field selectors: how they are read, what they match, what each kind has. */
 import { expect, test } from "bun:test";
+import { assert, property, string } from "fast-check";
 import { matchesFields, parseFieldSelector, selectedName } from "./field-selector.ts";
 
 const pod = { name: "web", namespace: "shop", fields: { "status.phase": "Running", "spec.nodeName": "" } };
@@ -50,4 +51,13 @@ function nameOf(text: string): string | undefined {
 test("selectedName() is the one name that is demanded", () => {
   expect(nameOf("metadata.name=web,metadata.namespace=shop")).toBe("web");
   expect(nameOf("metadata.name!=web")).toBeUndefined();
+});
+
+test("parseFieldSelector() finds an answer for whatever comes", () => {
+  assert(
+    property(string(), (text) => {
+      const selector = parseFieldSelector(text);
+      if (selector.ok) matchesFields(selector.value, pod);
+    }),
+  );
 });

@@ -52,6 +52,8 @@ export const definitionResource: ResourceType<DefinitionObject> = {
 export interface DefinitionSpec {
   readonly type: ResourceType;
   readonly shortNames?: readonly string[];
+  /** Groups of kinds it is listed with: `all` for `kubectl get all`. */
+  readonly categories?: readonly string[];
   /** Versions with the same schema; the first is stored. */
   readonly versions: readonly string[];
   readonly schema: Schema;
@@ -78,6 +80,7 @@ export function definitionOf(spec: DefinitionSpec): Draft<DefinitionObject> {
         kind,
         listKind: `${kind}List`,
         ...(spec.shortNames === undefined ? {} : { shortNames: spec.shortNames }),
+        ...(spec.categories === undefined ? {} : { categories: spec.categories }),
       },
       scope: namespaced ? "Namespaced" : "Cluster",
       versions: spec.versions.map((name, index) => ({

@@ -25,6 +25,7 @@ const traffic: Schema = listOf(
 export const functionDefinition: Draft<DefinitionObject> = definitionOf({
   type: functionResource,
   shortNames: ["fn"],
+  categories: ["all", "lambient"],
   versions: ["v1alpha1"],
   refusesUnknownFields: true,
   columns: [

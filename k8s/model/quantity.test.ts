@@ -1,6 +1,6 @@
 /** Quantities in their canonical form, as a Kubernetes API server writes them back. */
 import { expect, test } from "bun:test";
-import { assert, constantFrom, integer, nat, property } from "fast-check";
+import { assert, constantFrom, integer, nat, property, string } from "fast-check";
 import { canonicalQuantity, quantityRule, quantityValue } from "./quantity.ts";
 
 test.each([
@@ -43,6 +43,14 @@ test("the canonical form is its own canonical form and of the same value", () =>
       if (!first.ok) throw new Error(text);
       expect(canonicalQuantity(first.value)).toEqual(first);
       expect(quantityValue(first.value)).toEqual(quantityValue(text));
+    }),
+  );
+});
+
+test("canonicalQuantity() finds an answer for whatever comes", () => {
+  assert(
+    property(string(), (text) => {
+      canonicalQuantity(text);
     }),
   );
 });

@@ -84,6 +84,7 @@ export const templateFields: Readonly<Record<string, Schema>> = {
 export const revisionDefinition: Draft<DefinitionObject> = definitionOf({
   type: revisionResource,
   shortNames: ["rev"],
+  categories: ["lambient"],
   versions: ["v1alpha1"],
   refusesUnknownFields: true,
   columns: [

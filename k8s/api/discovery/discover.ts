@@ -11,6 +11,7 @@ import { serverVersion } from "./server-version.ts";
 
 /** The answer to a discovery path, or undefined when nothing is there. */
 export function discover(served: Served, path: string): unknown {
+  if (path === "/") return { paths: rootPaths(served) };
   const [root, first, second, ...rest] = path.split("/").slice(1);
   if (rest.length > 0) return undefined;
   if (root === "version" && first === undefined) return serverVersion;
@@ -25,6 +26,16 @@ export function discover(served: Served, path: string): unknown {
   if (second !== undefined) return resourceList(served, first, second);
   const group = groups.find(({ name }) => name === first);
   return group === undefined ? undefined : { kind: "APIGroup", apiVersion: "v1", ...groupOf(group) };
+}
+
+/** Where there is something to ask for besides objects. */
+function rootPaths(served: Served): readonly string[] {
+  const groups = servedGroups(served).filter(({ name }) => name !== "");
+  const versions = groups.flatMap(({ name, versions: all }) => all.map((version) => `${name}/${version}`));
+  const named = ["/api", "/api/v1", "/apis", "/openapi/v2", "/openapi/v3", "/version"];
+  const health = ["/healthz", "/livez", "/readyz"].flatMap((path) => [path, `${path}/ping`]);
+  const below = [...groups.map(({ name }) => name), ...versions].map((name) => `/apis/${name}`);
+  return [...named, ...health, ...below].sort();
 }
 
 function groupOf({ name, versions }: ServedGroup): Record<string, unknown> {

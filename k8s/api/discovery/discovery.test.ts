@@ -77,6 +77,7 @@ test("the aggregated form tells everything at once", async () => {
           singularResource: "function",
           verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
           shortNames: ["fn"],
+          categories: ["all", "lambient"],
           subresources: [
             {
               subresource: "status",
@@ -122,6 +123,12 @@ test.each<[path: string, want: object]>([
   ],
   ["/apis/apps/v1", { kind: "APIResourceList", groupVersion: "apps/v1" }],
   ["/version", { major: "1", gitVersion: expect.stringMatching(/^v1\.\d+\.\d+\+lambient$/) }],
+  [
+    "/",
+    {
+      paths: expect.arrayContaining(["/api/v1", "/apis/apps", "/apis/lambient.dev/v1alpha1", "/livez/ping"]),
+    },
+  ],
   ["/apis/none", { kind: "Status", code: 404 }],
   ["/apis/apps/v2", { kind: "Status", code: 404 }],
   ["/none", { kind: "Status", code: 404 }],

@@ -23,10 +23,21 @@ function find(value: unknown, schema: JsonObject, path: string, faults: FieldFau
   }
 }
 
+/** Sets of words that the server does not tell in alphabetical order. */
+const toldOrders: Readonly<Record<string, readonly string[]>> = {
+  "Always,Never,OnFailure": ["Always", "OnFailure", "Never"],
+  "ClusterFirst,ClusterFirstWithHostNet,Default,None": [
+    "ClusterFirstWithHostNet",
+    "ClusterFirst",
+    "Default",
+    "None",
+  ],
+};
+
 function wordFaults(value: string, schema: JsonObject, path: string): readonly FieldFault[] {
   const words = textsOf(schema["enum"]);
   if (value === "" || words.length === 0 || words.includes(value)) return [];
-  return [unsupportedValue(path, value, words)];
+  return [unsupportedValue(path, value, toldOrders[words.join()] ?? words)];
 }
 
 function missingFaults(value: JsonObject, schema: JsonObject, path: string): readonly FieldFault[] {

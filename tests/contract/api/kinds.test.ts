@@ -434,6 +434,11 @@ describe("what is refused", () => {
     ],
     [
       "pods",
+      { spec: { ...one(), restartPolicy: "X" } },
+      'spec.restartPolicy: Unsupported value: "X": supported values: "Always", "OnFailure", "Never"',
+    ],
+    [
+      "pods",
       { spec: one({ imagePullPolicy: "X" }) },
       'spec.containers[0].imagePullPolicy: Unsupported value: "X": supported values: "Always", "IfNotPresent", "Never"',
     ],
