@@ -13,6 +13,7 @@ import { Informers } from "./informers.ts";
 import { type InstanceSource, openInstancePods } from "./instances/open-instance-pods.ts";
 import type { ControllerTools } from "./keyed-controller.ts";
 import { openScheduler } from "./scheduling/open-scheduler.ts";
+import { watchNodes } from "./watch-nodes.ts";
 import { openWorkloads } from "./workloads/open-workloads.ts";
 
 /** What they work with. */
@@ -58,6 +59,7 @@ export function openControllers(options: ControllersOptions): Controllers {
     ...openWorkloads(tools),
     openEndpoints(tools),
     openPodCollector(tools),
+    watchNodes(tools),
     startPruning({
       client,
       clock,

@@ -1,4 +1,4 @@
-/** Pods that nobody ends, on an API in memory whose time is stepped. */
+/** What is looked for again and again, on an API in memory whose time is stepped: Pods that nobody ends, nodes that fall silent. */
 import { expect, test } from "bun:test";
 import { systemClock } from "#host/clock.ts";
 import { FakeClock } from "#host/fake/fake-clock.ts";
@@ -10,6 +10,7 @@ import { type PodObject, podResource } from "../model/pod.ts";
 import { nodeResource } from "../model/node.ts";
 import { openPodCollector } from "./collect-pods.ts";
 import { Informers } from "./informers.ts";
+import { watchNodes } from "./watch-nodes.ts";
 
 const spec: PodObject["spec"] = { containers: [{ name: "c", image: "x" }] };
 
@@ -59,6 +60,52 @@ test("Pods of a node that stays away go, those of one that comes back do not", a
   expect((await client.list(podResource)).items[0]?.metadata.name).toBe("away");
   expect([failures, unwatched]).toEqual([[], []]);
   collector.close();
+  informers.close();
+  api.close();
+});
+
+test("a node that falls silent is not ready any more, and says so; one that speaks is", async () => {
+  const api = openApi({
+    dataFile: ":memory:",
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+    definitions: lambientDefinitions,
+  });
+  const { client } = api;
+  const clock = new FakeClock();
+  const informers = new Informers({ client, clock: systemClock, onError: () => {} });
+  const said: string[] = [];
+  const watching = watchNodes({
+    client,
+    informers,
+    clock,
+    random: Math.random,
+    log: silentLog,
+    record: (_component, { about, reason }) => void said.push(`${about.metadata.name} ${reason}`),
+    onFailure: () => {},
+  });
+  const speak = async (name: string): Promise<void> => {
+    const lastHeartbeatTime = new Date(clock.nowMs()).toISOString();
+    const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime }];
+    await client.patchStatus(nodeResource, { name }, { kind: "merge", value: { status: { conditions } } });
+  };
+  for (const name of ["quiet", "well"]) {
+    await client.create(nodeResource, { metadata: { name } });
+    await speak(name);
+  }
+  informers.start();
+  await informers.synced;
+  for (let i = 0; i < 5; i++) {
+    clock.advance(10_000);
+    await speak("well");
+    await waitUntil("it has looked", () => clock.pending > 0);
+  }
+  const readyOf = async (name: string): Promise<string | undefined> =>
+    (await client.get(nodeResource, { name })).status?.conditions?.[0]?.status;
+  await waitUntil("the quiet one is not ready", async () => (await readyOf("quiet")) === "Unknown");
+  expect([await readyOf("well"), said]).toEqual(["True", ["quiet NodeNotReady"]]);
+  watching.close();
   informers.close();
   api.close();
 });
