@@ -17,13 +17,12 @@ import {
   type CaptureTarget,
   endCapture,
   isIpv6Open,
-  keepsConnections,
-  mendCapture,
   prepareCapture,
   settleAfterCapture,
   stageOf,
 } from "./capture-pod.ts";
 import type { EnrolmentNews } from "./enrolment-news.ts";
+import { careForPod } from "./pod-care.ts";
 import { openPodLink, type PodLink } from "./pod-link.ts";
 import type { RoutedPod } from "./pod-routing.ts";
 import type { PodSandbox } from "./pod-sandbox.ts";
@@ -204,6 +203,7 @@ export class PodLife {
     const { capture, zds, redirections, pinFolder, clock, leaveDelayMs } = this.#options;
     const { sandbox } = this;
     if (wish.reason !== "ended") {
+      this.#openInbound();
       await Promise.race([redirections.set(sandbox, undefined), pause(clock, leaveDelayMs)]);
       await pause(clock, leaveDelayMs);
       if (this.#isOver || this.#wish !== wish) return;
@@ -216,27 +216,24 @@ export class PodLife {
     this.#tellMove("out", stoodMs, wish.reason);
   }
 
+  /** Peers that hear of it first speak to it in the plain while it is captured still: from here on its policies are nobody's. */
+  #openInbound(): void {
+    if (this.#captured === undefined || this.#link === undefined) return;
+    this.#captured = { ...this.#captured, capturesInbound: false };
+    const fds = [this.sandbox.network.fd, this.#link.mapFd] as const;
+    // Without a ztunnel there is nobody to be told, and nothing to be let in.
+    this.#options.zds.add({ ...this.sandbox, ...this.#captured, fds }).catch(() => undefined);
+  }
+
   #tellMove(direction: "in" | "out", stoodMs: number, reason: string): void {
     const tookMs = this.#options.clock.monotonicMs() - this.#wishedAtMs;
     this.#options.news.moved(this.sandbox, { direction, tookMs, stoodMs, reason });
   }
 
   #lookAfterCapture(): void {
-    const { capture, zds, news } = this.#options;
     if (this.#captured === undefined || this.#link === undefined) return;
-    const { sandbox } = this;
-    const target = { sandbox, pod: this.#captured, link: this.#link };
-    const faults = mendCapture(capture, target);
-    const isServed = this.#link.hasListeners();
-    if (!isServed && this.#captured.isServed && zds.isServed(sandbox.uid)) {
-      faults.push("listeners");
-      zds.repeat(sandbox.uid);
-    }
-    if (faults.length > 0) news.mended(sandbox, faults);
-    const keeps = this.#captured.keepsConnections && keepsConnections(capture, target);
-    if (keeps === this.#captured.keepsConnections && isServed === this.#captured.isServed) return;
-    this.#captured = { ...this.#captured, keepsConnections: keeps, isServed };
-    mendCapture(capture, { ...target, pod: this.#captured });
+    const target = { sandbox: this.sandbox, pod: this.#captured, link: this.#link };
+    this.#captured = careForPod(this.#options, target);
   }
 
   #lookAfterLeaving(): void {
