@@ -90,6 +90,55 @@ const maps: WrittenKind & { readonly resource: string } = {
   status: () => ({}),
 };
 
+const services: WrittenKind & { readonly resource: string } = {
+  resource: "services",
+  apiVersion: "v1",
+  kind: "Service",
+  isStrategic: true,
+  hasStatus: true,
+  content: (choose) => ({ spec: serviceSpec(choose) }),
+  status: () => ({
+    conditions: [
+      { type: "Q", status: "True", reason: "r", message: "", lastTransitionTime: "2020-01-01T00:00:00Z" },
+    ],
+  }),
+};
+
+function serviceSpec(choose: Choose): object {
+  const port = (): { port: number } => {
+    const own = choose.of([80, 81]);
+    const more = choose.some({
+      protocol: () => choose.of(["TCP", "UDP"]),
+      targetPort: () => choose.of<unknown>([8080, "h"]),
+    });
+    return Object.assign({ port: own, name: `p${own}` }, more);
+  };
+  return {
+    ports: choose.list(2, port, (made) => String(made.port)),
+    ...choose.some({
+      selector: () => words(choose),
+      sessionAffinity: () => choose.of(["None", "ClientIP"]),
+      publishNotReadyAddresses: () => true,
+      internalTrafficPolicy: () => choose.of(["Local", "Cluster"]),
+    }),
+  };
+}
+
+const accounts: WrittenKind & { readonly resource: string } = {
+  resource: "serviceaccounts",
+  apiVersion: "v1",
+  kind: "ServiceAccount",
+  isStrategic: true,
+  hasStatus: false,
+  content: (choose) =>
+    choose.some({
+      automountServiceAccountToken: () => choose.of([true, false]),
+      imagePullSecrets: () => choose.list(2, () => ({ name: word(choose) })),
+      secrets: () => choose.list(2, () => ({ name: word(choose) })),
+    }),
+  status: () => ({}),
+};
+
 const deployments: WrittenKind & { readonly resource: string } = {
   resource: "deployments",
   apiVersion: "apps/v1",
@@ -171,7 +220,15 @@ async function define(scene: Scene): Promise<void> {
 }
 
 /** What differs from server to server. */
-const own = new Set(["uid", "resourceVersion", "creationTimestamp", "time", "namespace"]);
+const own = new Set([
+  "uid",
+  "clusterIP",
+  "clusterIPs",
+  "resourceVersion",
+  "creationTimestamp",
+  "time",
+  "namespace",
+]);
 
 function comparable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(comparable);
@@ -207,7 +264,7 @@ test.skipIf(!hasKubeBinary)(
     const seed = Number(process.env["LAMBIENT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
     for (let run = 0; run < runs; run++) {
       const choose = chooseBy(seed + run);
-      const kind = choose.of([maps, things, deployments]);
+      const kind = choose.of([maps, things, deployments, services, accounts]);
       const versions = new Map<Scene, string>();
       const sent: unknown[] = [];
       for (let step = 0; step < writesOfRun; step++) {
