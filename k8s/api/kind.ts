@@ -2,6 +2,7 @@
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { FieldFault } from "./refusal.ts";
 import type { Transaction } from "./object-store.ts";
+import type { Verb } from "./request-path.ts";
 import type { WorkingObject } from "./working-object.ts";
 
 /** What a schema found while it read an object. */
@@ -136,6 +137,8 @@ export interface KindDefinition {
   readonly countsGeneration: boolean;
   /** Whether an update must name the version it replaces. */
   readonly needsVersion: boolean;
+  /** What cannot be done with its objects though it can with most. */
+  readonly lacks?: readonly Verb[];
   /** What becomes of unknown fields when the request does not say. */
   readonly unknownFields: "Strict" | "Warn" | "Ignore";
   readonly rules: KindRules;

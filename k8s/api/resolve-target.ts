@@ -33,6 +33,7 @@ export function resolveTarget(registry: KindRegistry, named: Named): Target {
   if (kind.namespaced && named.namespace === "" && verbsInOneNamespace.includes(named.verb)) {
     throw methodNotAllowed(kind);
   }
+  if (kind.lacks?.includes(named.verb) === true) throw methodNotAllowed(kind);
   if (named.verb === "create" && registry.isTerminating(kind)) throw methodNotAllowed(kind);
   return { kind, version: named.version, namespace: named.namespace };
 }

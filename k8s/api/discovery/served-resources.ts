@@ -1,6 +1,7 @@
 /** What an API serves, resource by resource, from its kinds, subresources and reviews; from which every form of discovery is written. */
 import { findVersion, type KindDefinition } from "../kind.ts";
 import { compareVersions } from "./version-order.ts";
+import type { Verb } from "../request-path.ts";
 import type { ReviewHandler, ShownKind, SubresourceHandler } from "../subresource.ts";
 
 /** What there is to tell of. */
@@ -37,7 +38,16 @@ export interface ServedGroup {
   readonly versions: readonly string[];
 }
 
-const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const verbs: readonly Verb[] = [
+  "create",
+  "delete",
+  "deletecollection",
+  "get",
+  "list",
+  "patch",
+  "update",
+  "watch",
+];
 const partVerbs = ["get", "patch", "update"];
 
 /** The groups, the core group (an empty name) among them, each once. */
@@ -105,7 +115,7 @@ function resourceOf(served: Served, kind: KindDefinition, version: string): Serv
     categories,
     kind: kind.kind,
     isCustom: kind.isCustom,
-    verbs,
+    verbs: verbs.filter((verb) => kind.lacks?.includes(verb) !== true),
     subresources,
   };
 }

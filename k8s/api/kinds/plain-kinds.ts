@@ -23,6 +23,8 @@ export function plainKinds(
         namespaced: false,
         nameForm: "label",
         hasStatus: true,
+        // Each takes its content with it: none goes by the way.
+        lacks: ["deletecollection"],
         fields: selectableFields(["status.phase"]),
       },
     }),

@@ -120,15 +120,7 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
       body: kind,
       answer: kind,
     }),
-    make({
-      path: base,
-      method: "delete",
-      action: "deletecollection",
-      verb: "deleteCollection",
-      query: [...deleting, ...selecting],
-      body: optionsKind,
-      answer: statusKind,
-    }),
+    ...collectionDeletion(resource, base, make),
     ...objectOperations(`${base}/{name}`, kind, make),
     ...resource.subresources.flatMap((part) =>
       partOperations(
@@ -138,6 +130,21 @@ function operationsOn(resource: ServedResource, at: GroupVersion): readonly Oper
       ),
     ),
     ...everywhere(resource, at, { kind, list }),
+  ];
+}
+
+function collectionDeletion(resource: ServedResource, path: string, make: Make): readonly Operation[] {
+  if (!resource.verbs.includes("deletecollection")) return [];
+  return [
+    make({
+      path,
+      method: "delete",
+      action: "deletecollection",
+      verb: "deleteCollection",
+      query: [...deleting, ...selecting],
+      body: optionsKind,
+      answer: statusKind,
+    }),
   ];
 }
 

@@ -586,6 +586,11 @@ const partRule =
 const valueRule =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
+test("namespaces go one by one", async () => {
+  const answer = await scene.api.ask("DELETE", "/api/v1/namespaces?labelSelector=none%3Dsuch");
+  expect(refusal(answer).slice(0, 2)).toEqual([405, "MethodNotAllowed"]);
+});
+
 describe("metadata that are refused", () => {
   test.each<[metadata: object, why: string]>([
     [{ name: "a_b" }, `metadata.name: Invalid value: "a_b": ${subdomainRule}`],
