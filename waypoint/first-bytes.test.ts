@@ -55,3 +55,26 @@ test("an end that came early is told to the new owner", async () => {
   expect(isHttp).toBe(false);
   expect(takeOver(stream)).toEqual(["end", "close"]);
 });
+
+test("what the new owner does reaches the stream", async () => {
+  const peer = new FakeStream();
+  const looking = lookAtFirstBytes(peer, new FakeClock(), 100);
+  peer.receive("GET / ");
+  const { stream } = await looking;
+  stream.handle({ onData() {}, onDrain() {}, onEnd() {}, onClose() {} });
+  stream.resume();
+  expect(peer.isPaused).toBe(false);
+  stream.pause();
+  expect([peer.isPaused, stream.write(Buffer.from("answer")), peer.written]).toEqual([true, 6, "answer"]);
+  stream.end();
+  stream.reset();
+  expect([peer.isEnded, peer.isReset]).toEqual([true, true]);
+});
+
+test("room that comes before anybody writes concerns nobody", async () => {
+  const peer = new FakeStream();
+  const looking = lookAtFirstBytes(peer, new FakeClock(), 100);
+  peer.drain();
+  peer.receive("GET / ");
+  expect((await looking).isHttp).toBe(true);
+});
