@@ -405,3 +405,19 @@ test("down leaves nothing of Pods that run, and up brings them back", async () =
     await host.close();
   }
 });
+
+test("the node's program may be killed at any moment of a start: each container runs once", async () => {
+  const names = Array.from({ length: 8 }, (_, i) => `sudden-${i}`);
+  const starting = Promise.all(names.map((name) => pods.start(name, shell("exec sleep 4711"))));
+  for (let kills = 0; kills < 2; kills++) {
+    const program = await mesh.pidOf("node");
+    await mesh.host.run(["kill", "-9", String(program)]);
+    await waitUntil("it runs again", async () => (await mesh.pidOf("node").catch(() => program)) !== program);
+  }
+  await starting;
+  for (const name of names) await pods.untilReady(name);
+  const { processes } = await mesh.host.snapshot();
+  expect(processes.filter((line) => line.includes("sleep 4711")).length).toBe(names.length);
+  for (const name of names) await pods.delete(name, 0);
+  for (const name of names) await pods.untilGone(name);
+});

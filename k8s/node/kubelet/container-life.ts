@@ -1,5 +1,4 @@
 /** One container of a Pod through all its runs: started, watched, ended, found again. Whether it is to run is decided elsewhere. */
-import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { adoptProcess, readStartTicks } from "#host/linux/adopted-process.ts";
 import { errorText } from "#host/mesh-error.ts";
@@ -19,7 +18,7 @@ import { type ContainerOutputs, openOutputs, startContainer } from "./container-
 import { accompany, endRun, type Turn } from "./container-turns.ts";
 import { describeEnd, readLastWords } from "./ended-run.ts";
 import type { Grace } from "./grace.ts";
-import { LiveContainer, type MainProcess } from "./live-container.ts";
+import { LiveContainer, type MainProcess, newRunId } from "./live-container.ts";
 import type { ContainerRecord } from "./pod-record.ts";
 import type { PodView } from "./pod-view.ts";
 import type { ContainerPlace } from "../streams/start-in-container.ts";
@@ -137,6 +136,7 @@ export class ContainerLife {
   async start(): Promise<void> {
     if (this.#live !== undefined) return;
     try {
+      await this.#endStrays();
       const configuration = await configureContainer(this.#view.context(), this.#container);
       if (configuration.ok) this.#launch(configuration.value);
       else this.#hinder(configuration.error);
@@ -167,6 +167,14 @@ export class ContainerLife {
     };
   }
 
+  /** A program before this one may have started it and ended before it could write that down. */
+  async #endStrays(): Promise<void> {
+    const group = this.#group();
+    if (group.pids().length === 0) return;
+    group.kill();
+    await group.remove(groupRemoveMs);
+  }
+
   #launch(configuration: Parameters<typeof openPlan>[1]["configuration"]): void {
     const { host } = this.#view;
     const run = this.#ended === undefined ? this.#restarts : this.#restarts + 1;
@@ -179,7 +187,7 @@ export class ContainerLife {
     this.#turnTo(run);
     const startTicks = readStartTicks(process.pid) ?? "";
     const startedAtMs = host.clock.nowMs();
-    this.#watch({ process, id: newId(), startedAtMs, startTicks, isStarted: false, outputs });
+    this.#watch({ process, id: newRunId(), startedAtMs, startTicks, isStarted: false, outputs });
     this.#tell("Normal", "Started", "Container started");
   }
 
@@ -217,7 +225,7 @@ export class ContainerLife {
     const nowMs = this.#view.host.clock.nowMs();
     const message = `failed to start container ${JSON.stringify(this.name)}: ${errorText(error)}`;
     this.#turnTo(this.#ended === undefined ? this.#restarts : this.#restarts + 1);
-    const base = { kind: "ended", id: newId(), startedAtMs: nowMs, endedAtMs: nowMs } as const;
+    const base = { kind: "ended", id: newRunId(), startedAtMs: nowMs, endedAtMs: nowMs } as const;
     this.#ended = { ...base, exitCode: startErrorCode, reason: "StartError", message };
     this.#tell("Warning", "Failed", `Error: ${message}`);
     this.#view.onChange();
@@ -286,8 +294,4 @@ export class ContainerLife {
   #tell(type: "Normal" | "Warning", reason: string, message: string): void {
     this.#view.record({ type, reason, message, container: this.name, isInit: this.role !== "main" });
   }
-}
-
-function newId(): string {
-  return randomBytes(32).toString("hex");
 }

@@ -1,5 +1,5 @@
 /** The kubelet: follows the Pods that are bound to this node and keeps a worker for each; finds its Pods again after a restart. */
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { openCgroup } from "#host/linux/cgroup.ts";
 import { errorText } from "#host/mesh-error.ts";
 import type { ObjectEvent } from "#host/kube/kube-client.ts";
@@ -90,29 +90,40 @@ export class Kubelet {
     worker.open(record);
   }
 
-  /** What is left in the records was deleted while nobody looked. */
+  /** What is here of Pods that the API does not have was deleted, or half made, while nobody looked. */
   #onSync(): void {
-    for (const record of this.#records.values()) void this.#clear(record);
+    for (const [uid, { address }] of this.#records) {
+      if (address !== undefined && !this.#workers.has(uid)) this.#host.addresses.release(address);
+    }
     this.#records.clear();
+    for (const uid of this.#found()) if (!this.#workers.has(uid)) void this.#clear(uid);
     this.#isSynced = true;
   }
 
-  async #clear({ uid, address, namespace, name }: PodRecord): Promise<void> {
-    const { libc, cgroups, networks, addresses, records, enrolment, folders, log } = this.#host;
+  /** Everything that looks like a Pod's on this machine. */
+  #found(): ReadonlySet<string> {
+    const { cgroups, cgroupPath, networks, records, folders } = this.#host;
+    const groups = openCgroup(cgroups, cgroupPath).children();
+    const recorded = records.readAll().map(({ uid }) => uid);
+    const onDisk = existsSync(folders.data) ? readdirSync(folders.data) : [];
+    return new Set([...groups, ...recorded, ...networks.uids(), ...onDisk]);
+  }
+
+  async #clear(uid: string): Promise<void> {
+    const { libc, cgroups, networks, records, enrolment, folders, log } = this.#host;
     try {
       const group = openCgroup(cgroups, podCgroupPath(this.#host, uid));
       group.kill();
       await enrolment.forget(uid);
       await group.remove(removeMs);
       networks.remove(uid);
-      if (address !== undefined) addresses.release(address);
       const paths = podPaths(folders, uid);
       removeVolumes(libc, paths.volumes);
       for (const folder of [paths.folder, paths.runFolder]) rmSync(folder, { recursive: true, force: true });
       records.remove(uid);
-      log.info("Pod cleared", { pod: `${namespace}/${name}`, reason: "deleted while this program was away" });
+      log.info("Pod cleared", { uid, reason: "it was deleted while this program was away" });
     } catch (error) {
-      log.warn("Pod not cleared", { pod: `${namespace}/${name}`, error: errorText(error) });
+      log.warn("Pod not cleared", { uid, error: errorText(error) });
     }
   }
 }

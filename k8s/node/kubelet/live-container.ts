@@ -1,4 +1,5 @@
 /** A run of a container that goes on: its process, its log being written, its probes; born here or found again. */
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type PipeReader, readPipe } from "#host/linux/pipe-reader.ts";
 import type { ExitStatus } from "#host/linux/spawn.ts";
@@ -126,4 +127,9 @@ export class LiveContainer {
     this.#readers.push(reader);
     return promise;
   }
+}
+
+/** A name for a run that no other has. */
+export function newRunId(): string {
+  return randomBytes(32).toString("hex");
 }

@@ -1,6 +1,15 @@
 /** Networks of Pods: a namespace with `eth0`, whose other end is in the node's namespace with a route to it. They are mounted, so that they outlive this program. */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type IpAddress, parseIp } from "#core/address/ip.ts";
 import { isErrno } from "#host/linux/errno.ts";
@@ -29,6 +38,8 @@ export interface PodNetworks {
   open(uid: string, address: IpAddress): NetworkNamespace;
   /** The one that an earlier program made; undefined when it is gone. */
   find(uid: string): NetworkNamespace | undefined;
+  /** Pods that have one. */
+  uids(): string[];
   /** Removes it with its link. Idempotent. */
   remove(uid: string): void;
   close(): void;
@@ -73,6 +84,7 @@ export function openPodNetworks(options: PodNetworksOptions): PodNetworks {
         throw error;
       }
     },
+    uids: () => readdirSync(folder),
     find: (uid) => (isNamespace(pathOf(uid)) ? openNetworkNamespace(pathOf(uid)) : undefined),
     remove,
     close: () => node.close(),
