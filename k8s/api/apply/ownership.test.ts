@@ -7,6 +7,7 @@ import { type FieldSet, noFields, pathsOf } from "./field-set.ts";
 import { formatFields, parseFields, pathText } from "./fields-v1.ts";
 import { type Managers, nobody, type Writer, writerKey } from "./managers.ts";
 import { applyConfig, type Applied, ownersAfterUpdate } from "./ownership.ts";
+import { removeFields } from "./remove-fields.ts";
 
 const text: JsonObject = { type: "string" };
 const number: JsonObject = { type: "integer" };
@@ -172,6 +173,52 @@ test("a list's item needs one of its keys", () => {
   expect(
     configFault({ list: [{ k: 1 }], list2: 1 }, { ...declared, additionalProperties: {} }),
   ).toBeUndefined();
+});
+
+test("a value that takes another form loses what was in it, and its new parts have a new owner", () => {
+  const object = update(nothing, "one", { free: { a: { b: 1 } } });
+  const scalar = update(object, "two", { free: { a: "x" } });
+  expect([owned(scalar, "one", "Update"), owned(scalar, "two", "Update")]).toEqual([
+    { "f:free": {} },
+    { "f:free": { "f:a": {} } },
+  ]);
+  const again = update(scalar, "three", { free: { a: { c: 1 } } });
+  expect([owned(again, "two", "Update"), owned(again, "three", "Update")]).toEqual([
+    {},
+    { "f:free": { "f:a": { ".": {}, "f:c": {} } } },
+  ]);
+  expect(apply(again, "four", { free: { a: [1] } }, true).object).toEqual({ free: { a: [1] } });
+});
+
+test("what was owned in parts and has none any more goes as a whole", () => {
+  const fields = parseFields({
+    "f:whole": { "f:a": {} },
+    "f:labels": { "f:a": { "i:0": {} }, "f:b": { "f:c": {} } },
+  });
+  const value = { whole: { a: "1" }, labels: { a: [1], b: "x" }, name: "n" };
+  expect(removeFields(value, fields ?? noFields, schema)).toEqual({
+    whole: null,
+    labels: { a: null, b: "x" },
+    name: "n",
+  });
+});
+
+test.each<[unknown, JsonObject | undefined]>([
+  [
+    { "f:a": { "i:0": {}, "i:x": {}, "q:y": {}, "k:nothing": {}, "k:1": {}, "v:": {} } },
+    { "f:a": { "i:0": {} } },
+  ],
+  [{ "f:a": { 'k:{"b":1,"a":"x"}': {} } }, { "f:a": { 'k:{"a":"x","b":1}': {} } }],
+  [{ "f:a": 1 }, undefined],
+  [[], undefined],
+])("parseFields(%j)", (value, want) => {
+  const set = parseFields(value);
+  expect(set === undefined ? undefined : formatFields(set)).toEqual(want);
+});
+
+test("paths are told as Kubernetes tells them, members before what lies deeper", () => {
+  const set = parseFields({ "f:b": {}, "f:a": { "i:1": {}, 'v:"x"': {}, 'k:{"p":1}': { "f:c": {} } } });
+  expect(texts(set ?? noFields)).toEqual([".b", '.a[="x"]', ".a[1]", ".a[p=1].c"]);
 });
 
 test("a writer beyond the tenth makes the oldest ancient", () => {
