@@ -159,6 +159,9 @@ export function schemaOf(kind: KindDefinition, version: string): JsonObject | un
 }
 
 /** One version of a kind, when it is served. */
-export function findVersion(kind: KindDefinition, version: string): KindVersion | undefined {
+export function findVersion(
+  kind: Pick<KindDefinition, "versions">,
+  version: string,
+): KindVersion | undefined {
   return kind.versions.find((candidate) => candidate.name === version);
 }

@@ -4,15 +4,18 @@ import type { User } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
 import { applyObject } from "./apply-object.ts";
 import { jsonPatch } from "./json-patch.ts";
-import type { JsonObject } from "./json.ts";
+import { type JsonObject, objectOr } from "./json.ts";
 import type { ScalePaths } from "./kind.ts";
+import { scaleTable } from "./kinds/scale-columns.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { parseRow } from "./object-store.ts";
 import { getText } from "./read-objects.ts";
 import { methodNotAllowed, patchRefused } from "./refusal.ts";
+import { representationOf } from "./representation.ts";
 import { readBody, readPatch, type ReadPatch } from "./request-body.ts";
 import type { Verb } from "./request-path.ts";
 import { configOfScale, replicasOf, scaleOf, withScale } from "./scale.ts";
+import { tableOf } from "./table.ts";
 import { updateObject } from "./update-object.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, WriteOptions, Written } from "./write-context.ts";
@@ -33,8 +36,10 @@ export interface ScaleRequest {
 export async function answerScale(context: ApiContext, asked: ScaleRequest): Promise<Response> {
   const { verb, target, name, paths } = asked;
   switch (verb) {
-    case "get":
-      return Response.json(scaleOf(paths, parseRow({ text: getText(context.store, target, name) })));
+    case "get": {
+      const object = parseRow({ text: getText(context.store, target, name) });
+      return showScale(context, asked.request, scaleOf(paths, object));
+    }
     case "update":
       return answerUpdate(context, asked);
     case "patch":
@@ -46,6 +51,14 @@ export async function answerScale(context: ApiContext, asked: ScaleRequest): Pro
     case "deletecollection":
       throw methodNotAllowed(target.kind);
   }
+}
+
+function showScale(context: ApiContext, request: Request, scale: JsonObject): Response {
+  if (representationOf(request.headers.get("accept") ?? "") !== "table") return Response.json(scale);
+  const { resourceVersion } = objectOr(scale["metadata"]);
+  const page = { version: Number(resourceVersion), texts: [JSON.stringify(scale)] };
+  const options = { nowMs: context.nowMs(), rowObject: "Metadata" } as const;
+  return Response.json(tableOf(scaleTable, page, options));
 }
 
 async function answerUpdate(context: ApiContext, asked: ScaleRequest): Promise<Response> {

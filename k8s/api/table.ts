@@ -2,11 +2,10 @@
 import { type JsonObject, objectOr } from "./json.ts";
 import { findByPath, parseJsonPath } from "./json-path.ts";
 import { humanDuration } from "./human-duration.ts";
-import { findVersion, type PrinterColumn } from "./kind.ts";
+import { findVersion, type KindDefinition, type PrinterColumn } from "./kind.ts";
 import { parseRow } from "./object-store.ts";
 import type { ListPage } from "./read-objects.ts";
 import type { WorkingObject } from "./working-object.ts";
-import type { Target } from "./write-context.ts";
 
 /** How much of each object a row carries. */
 export type RowObject = "None" | "Metadata" | "Object";
@@ -20,9 +19,15 @@ const nameColumn = {
 };
 const ageColumn: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 
+/** Whose columns a Table has. */
+export interface TableTarget {
+  readonly kind: Pick<KindDefinition, "versions" | "isCustom">;
+  readonly version: string;
+}
+
 /** A list as a Table. */
 export function tableOf(
-  target: Target,
+  target: TableTarget,
   page: ListPage,
   options: { readonly nowMs: number; readonly rowObject: RowObject },
 ): unknown {
@@ -58,7 +63,7 @@ export function tableOf(
   };
 }
 
-function columnsOf(target: Target): readonly PrinterColumn[] {
+function columnsOf(target: TableTarget): readonly PrinterColumn[] {
   const columns = findVersion(target.kind, target.version)?.columns ?? [];
   return columns.length > 0 ? columns : [ageColumn];
 }

@@ -586,6 +586,25 @@ const partRule =
 const valueRule =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
+test("a scale comes as a Table too", async () => {
+  const deployments = scene.path("deployments", "apps/v1");
+  const name = scene.fresh();
+  const spec = { selector, replicas: 2, template: template() };
+  await scene.api.ask("POST", deployments, { metadata: { name }, spec });
+  const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+  const { body } = await scene.api.ask("GET", `${deployments}/${name}/scale`, undefined, { accept });
+  const columns: unknown = body["columnDefinitions"];
+  expect((columns as readonly Json[]).map((column) => textOf(column["name"]))).toEqual([
+    "Name",
+    "Desired",
+    "Available",
+    "Age",
+  ]);
+  const rows: unknown = body["rows"];
+  const [row] = rows as readonly { cells: readonly unknown[] }[];
+  expect(row?.cells.slice(0, 2)).toEqual([name, 2]);
+});
+
 test("namespaces go one by one", async () => {
   const answer = await scene.api.ask("DELETE", "/api/v1/namespaces?labelSelector=none%3Dsuch");
   expect(refusal(answer).slice(0, 2)).toEqual([405, "MethodNotAllowed"]);
