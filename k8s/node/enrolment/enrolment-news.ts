@@ -12,6 +12,8 @@ export interface EnrolmentNews {
   moved(pod: NamedPod, move: Move): void;
   /** An attempt failed and is made again. */
   failed(pod: NamedPod, direction: Direction, failure: { error: unknown; retryInMs: number }): void;
+  /** It waits for a ztunnel. */
+  waiting(pod: NamedPod): void;
   mended(pod: NamedPod, faults: readonly CaptureFault[]): void;
 }
 
@@ -64,6 +66,11 @@ export function enrolmentNews({ metrics, log, events, find }: NewsOptions): Enro
       log.warn("Pod not moved", { pod: nameOf(pod), direction, error: errorText(error), retryInMs });
       const way = direction === "in" ? "into" : "out of";
       const message = `Cannot move it ${way} the mesh: ${errorText(error)}`;
+      tell(pod, { type: "Warning", reason: "EnrolmentFailed", message });
+    },
+    waiting(pod) {
+      log.info("Pod waits for a ztunnel", { pod: nameOf(pod) });
+      const message = "Waits for a ztunnel to take it into the mesh: none is connected";
       tell(pod, { type: "Warning", reason: "EnrolmentFailed", message });
     },
     mended(pod, faults) {

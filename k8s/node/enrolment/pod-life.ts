@@ -11,6 +11,7 @@ import { thaw } from "#host/linux/freezer.ts";
 import type { Log } from "#host/log.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
 import { type EnrolmentDecision, isSameDecision } from "../../reconcile/enrolment/decide-enrolment.ts";
+import { awaitZtunnel } from "./await-ztunnel.ts";
 import {
   beginCapture,
   type CaptureOptions,
@@ -28,6 +29,7 @@ import type { RoutedPod } from "./pod-routing.ts";
 import type { PodSandbox } from "./pod-sandbox.ts";
 import type { PodZds } from "./pod-zds.ts";
 import type { Redirections } from "./redirections.ts";
+import { Waiters } from "./waiters.ts";
 
 /** What all Pods of a node share. */
 export interface PodLifeOptions {
@@ -46,18 +48,13 @@ export interface PodLifeOptions {
 /** How far a Pod is. */
 export type PodLifeState = "plain" | "capturing" | "leaving";
 
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 const retryMs = { first: 100, longest: 5000 } as const;
 
 /** See the file's opening. */
 export class PodLife {
   readonly sandbox: PodSandbox;
   readonly #options: PodLifeOptions;
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters = new Waiters();
   #state: PodLifeState;
   #wish: EnrolmentDecision | undefined;
   #wishedAtMs = 0;
@@ -88,6 +85,8 @@ export class PodLife {
   want(wish: EnrolmentDecision | undefined): void {
     if (wish === undefined || isSameDecision(wish, this.#wish)) return;
     this.#wish = wish;
+    // What waits for a ztunnel to take the Pod in waits no longer.
+    if (wish.kind === "out" && this.#state !== "capturing") this.#options.zds.letGo(this.sandbox.uid);
     this.#wishedAtMs = this.#options.clock.monotonicMs();
     this.#hurry();
   }
@@ -95,15 +94,14 @@ export class PodLife {
   /** Waits until it is where it should be. @throws what kept it from there at the next attempt */
   async settled(): Promise<void> {
     if (this.#isSettled) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiters.push({ resolve, reject });
+    const settled = this.#waiters.wait();
     this.#hurry();
-    await promise;
+    await settled;
   }
 
   /** Compares what is with what should be, mends it, and looks whether what was held is over. */
   look(): void {
-    if (this.#isMoving || this.#isOver) return;
+    if (this.#isOver) return;
     try {
       if (this.#state === "leaving") this.#lookAfterLeaving();
       else if (this.#state === "capturing") this.#lookAfterCapture();
@@ -154,16 +152,23 @@ export class PodLife {
     if (this.#isMoving || this.#isOver) return;
     this.#isMoving = true;
     try {
-      while (!this.#isSettled && !this.#isOver && this.#wish !== undefined) {
-        if (this.#wish.kind === "in") await this.#enrol(this.#wish);
-        else await this.#leave(this.#wish);
-      }
+      while (!this.#isSettled && !this.#isOver && this.#wish !== undefined) await this.#step(this.#wish);
       this.#failures = 0;
-      if (this.#isSettled) for (const { resolve } of this.#waiters.splice(0)) resolve();
+      if (this.#isSettled) this.#waiters.resolve();
     } catch (error) {
       this.#onFailure(error);
     } finally {
       this.#isMoving = false;
+    }
+  }
+
+  /** @throws what kept it from its place; not when another place is wished for by then */
+  async #step(wish: EnrolmentDecision): Promise<void> {
+    try {
+      if (wish.kind === "in") await this.#enrol(wish);
+      else await this.#leave(wish);
+    } catch (error) {
+      if (this.#wish === wish) throw error;
     }
   }
 
@@ -184,7 +189,7 @@ export class PodLife {
     // What is captured already stays captured, whether there is a ztunnel now or not.
     if (this.#state === "capturing")
       this.#begin({ ...target, pod: { ...pod, isServed: this.#link.hasListeners() } });
-    await served;
+    await awaitZtunnel(this.#options, sandbox, served);
     if (this.#isOver || this.#wish !== wish) return;
     const isNew = this.#state !== "capturing";
     const stoodMs = this.#begin(target);
@@ -270,7 +275,7 @@ export class PodLife {
 
   #onFailure(error: unknown): void {
     const { clock, news, redirections } = this.#options;
-    for (const { reject } of this.#waiters.splice(0)) reject(error);
+    this.#waiters.reject(error);
     if (this.#isOver) return;
     const direction = this.#wish?.kind === "in" ? "in" : "out";
     const retryInMs = Math.min(retryMs.first * 2 ** Math.min(this.#failures++, 10), retryMs.longest);
@@ -282,8 +287,7 @@ export class PodLife {
   #stop(why: string): void {
     this.#isOver = true;
     this.#retry?.cancel();
-    const over = new MeshError("canceled", `Cannot move Pod ${this.#name}: ${why}`);
-    for (const { reject } of this.#waiters.splice(0)) reject(over);
+    this.#waiters.reject(new MeshError("canceled", `Cannot move Pod ${this.#name}: ${why}`));
   }
 }
 

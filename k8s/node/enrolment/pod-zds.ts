@@ -61,6 +61,11 @@ export class PodZds {
     return this.#hub.isSynced;
   }
 
+  /** Whether a ztunnel is connected. */
+  get isConnected(): boolean {
+    return this.#hub.isConnected;
+  }
+
   /** Takes a connection; undefined refuses it. */
   accept(connection: PacketConnection): PacketHandlers | undefined {
     return this.#hub.accept(connection);
@@ -77,13 +82,14 @@ export class PodZds {
   }
 
   /**
-   * Makes a Pod known, or known otherwise, and waits until ztunnel serves it so; it stays known when that fails.
-   * @throws MeshError `unavailable` when ztunnel refuses; `timeout` when none has taken it by the deadline; `canceled` when the Pod goes away
+   * Makes a Pod known, or known otherwise, and waits until ztunnel serves it so, for as long as it takes one to come to it: many may be
+   * before it. It stays known when that fails.
+   * @throws MeshError `unavailable` when ztunnel refuses; `canceled` when the Pod is let go or goes away
    */
   async add(record: PodRecord): Promise<void> {
     const { uid } = record;
     this.#pods.set(uid, { uid, state: "served", record });
-    const served = this.#hub.wait("add", uid, this.#options.deadlineMs);
+    const served = this.#hub.wait("add", uid);
     this.#hub.repeat(uid);
     await served;
   }

@@ -52,6 +52,11 @@ export class ZdsHub<Request extends ZdsRequest> {
     return this.#latest?.isSnapshotSent ?? false;
   }
 
+  /** Whether a ztunnel is connected. */
+  get isConnected(): boolean {
+    return this.#latest !== undefined;
+  }
+
   /** Whether the latest ztunnel acknowledged a request of that kind for the workload. */
   holds(kind: string, uid: string): boolean {
     return this.#latest?.acknowledged(kind).has(uid) ?? false;
