@@ -142,6 +142,62 @@ function describeClient(client: string, path: string): void {
     await forward.wait();
   });
 
+  test("the log of the instance before is kept when a container starts again", async () => {
+    const script =
+      "date +%N; test -e /cache/again || { touch /cache/again; exit 1; }; echo again; sleep 1000";
+    const crashing = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "crashing" },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        volumes: [{ name: "cache", emptyDir: {} }],
+        containers: [
+          {
+            name: "main",
+            image: "any",
+            command: ["sh", "-c", script],
+            volumeMounts: [{ name: "cache", mountPath: "/cache" }],
+          },
+        ],
+      },
+    };
+    await succeed(["apply", "-f", "-"], JSON.stringify(crashing));
+    const present = await waitUntil(
+      "it runs again",
+      async () => {
+        const { stdout } = await run(["logs", "crashing"]);
+        return stdout.includes("again") ? stdout : undefined;
+      },
+      30_000,
+    );
+    const previous = await succeed(["logs", "crashing", "--previous"]);
+    expect(previous).toMatch(/^\d+\n$/);
+    expect(present).not.toContain(previous);
+    await succeed(["delete", "pod", "crashing"]);
+  });
+
+  test("a node that is killed takes its commands with it, and serves the same Pod anew", async () => {
+    const command = mesh.host.run(
+      [path, "-n", namespace, "exec", "talker", "-c", "main", "--", "sleep", "987"],
+      {
+        env: { KUBECONFIG: join(mesh.runDir, "kubeconfig"), HOME: join(mesh.runDir, "..") },
+        timeoutMs: 20_000,
+      },
+    );
+    const list = "for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $file; echo; done 2> /dev/null";
+    const sleeps = async (): Promise<string> =>
+      (await mesh.host.run(["sh", "-c", `(${list}) | grep -c '^sleep 987 $'`])).stdout.trim();
+    await waitUntil("it runs", async () => (await sleeps()) === "1");
+    const before = await mesh.pidOf("node");
+    await mesh.host.run(["kill", "-9", String(before)]);
+    expect((await command).code).toBe(1);
+    await waitUntil("the command is gone", async () => (await sleeps()) === "0");
+    await waitUntil("the node is back", async () => (await mesh.pidOf("node")) !== before);
+    const echo = ["exec", "talker", "-c", "main", "--", "echo", "still here"];
+    await waitUntil("it serves", async () => (await run(echo)).stdout === "still here\n", 20_000);
+  });
+
   test("a function's instance shows its log, and nothing enters it", async () => {
     const source =
       "export default { fetch(request) { console.log('called', new URL(request.url).pathname); return new Response('ok'); } };";

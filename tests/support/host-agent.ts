@@ -2,7 +2,9 @@
  * Init of a test host: runs inside the host's namespaces as their pid 1 and does there what a test asks over descriptor 3.
  * When the test goes away its channel closes, this ends, and the kernel ends every process of the host with it.
  */
+import { readdirSync, readFileSync } from "node:fs";
 import { adoptChannel } from "#host/channel-socket.ts";
+import { openLibc } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import { takeSnapshot } from "./host-snapshot.ts";
 
@@ -23,6 +25,12 @@ interface Started {
 interface Collected {
   text: string;
 }
+
+/** How often orphans that ended are looked for. */
+const reapEveryMs = 200;
+const noWait = 1;
+/** Processes that Bun reaps. */
+const own = new Set<number>();
 
 /** Output beyond this is cut at its beginning, so that a channel's line can hold it. */
 const outputCharactersMax = 200_000;
@@ -48,8 +56,27 @@ await adoptChannel(3, {
   onNotify() {},
   onClose: () => process.exit(0),
 });
+const libc = openLibc();
+setInterval(reapOrphans, reapEveryMs).unref();
 // As pid 1 this ignores signals that it does not ask for.
 process.on("SIGTERM", () => process.exit(0));
+
+/** An init reaps whom others left behind: what is not reaped holds up the end of the pid namespace that it was born into. */
+function reapOrphans(): void {
+  for (const name of readdirSync("/proc")) {
+    const pid = /^\d+$/.test(name) ? Number(name) : 0;
+    if (pid === 0 || own.has(pid)) continue;
+    if (isOrphanedZombie(name)) libc.attempt("wait4", pid, null, noWait, null);
+  }
+}
+
+function isOrphanedZombie(pid: string): boolean {
+  try {
+    return /\) Z 1 /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false; // It went meanwhile.
+  }
+}
 
 async function run(params: RunParams): Promise<unknown> {
   const child = Bun.spawn([...params.argv], {
@@ -61,8 +88,10 @@ async function run(params: RunParams): Promise<unknown> {
     timeout: params.timeoutMs,
     killSignal: "SIGKILL",
   });
+  own.add(child.pid);
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const code = await child.exited;
+  own.delete(child.pid);
   // A grandchild may hold the pipes open; what it says later is not waited for.
   await Promise.race([Promise.all([stdout.done, stderr.done]), Bun.sleep(200)]);
   return { code, signal: child.signalCode, stdout: stdout.text, stderr: stderr.text };
@@ -76,6 +105,8 @@ function spawn(params: RunParams): unknown {
     stdout: "pipe",
     stderr: "pipe",
   });
+  own.add(child.pid);
+  void child.exited.then(() => own.delete(child.pid));
   started.set(child.pid, { process: child, stdout: collect(child.stdout), stderr: collect(child.stderr) });
   return { pid: child.pid };
 }

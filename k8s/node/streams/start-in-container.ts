@@ -46,6 +46,8 @@ const pathOnlyFolder = 0o10200000;
 /** mount, cgroup, uts, ipc, network; the pid namespace is entered by the birth itself. */
 const joinedKinds = 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x40000000;
 const takeTerminal = 0x540e;
+/** PR_SET_PDEATHSIG. */
+const deathSignal = 1;
 const hangUp = 1;
 const killAfterMs = 1000;
 /** Of a terminal whose input ends: the character that says so. */
@@ -158,6 +160,12 @@ function spawnOptions({ place, request, ends, pidfd, root }: Birth): SpawnOption
         ? [{ what: "Cannot take the terminal", name: "ioctl", args: [0, takeTerminal, 0] } as const]
         : []),
       ...place.last,
+      // Nobody could end it if we died before it; after the change of user, which would take this back.
+      {
+        what: "Cannot bind the command's life to ours",
+        name: "prctl",
+        args: [deathSignal, signals.kill, 0, 0, 0],
+      },
     ],
   };
 }
