@@ -190,6 +190,22 @@ test("a value that takes another form loses what was in it, and its new parts ha
   expect(apply(again, "four", { free: { a: [1] } }, true).object).toEqual({ free: { a: [1] } });
 });
 
+test("who owned parts of what has become one owns it", () => {
+  const parts = parseFields({ "f:whole": { "f:a": {} }, "f:list": { 'v:"x"': {} }, "f:deep": { "f:a": {} } });
+  const one = writer("one", "Apply");
+  const fields = parts ?? noFields;
+  const object = { whole: { a: "1", b: "2" }, list: ["x"], deep: { a: 1 } };
+  const state = { object, managers: new Map([[writerKey(one), { writer: one, fields }]]) };
+  const refused = tryApply(state, "two", { whole: { a: "1" } });
+  expect(refused.kind === "conflicts" && refused.conflicts.map((each) => texts(each.fields))).toEqual([
+    [".whole"],
+  ]);
+  expect(owned(update(state, "hand", { ...object, deep: { a: 2 } }), "one")).toEqual({
+    "f:whole": {},
+    "f:list": {},
+  });
+});
+
 test("what was owned in parts and has none any more goes as a whole", () => {
   const fields = parseFields({
     "f:whole": { "f:a": {} },

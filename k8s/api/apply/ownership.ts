@@ -12,6 +12,7 @@ import {
   union,
 } from "./field-set.ts";
 import { fieldsOf } from "./fields-of.ts";
+import { fitManagers } from "./fit-schema.ts";
 import { capped, type Managers, type Ownership, type Writer, writerKey } from "./managers.ts";
 import { mergeConfig } from "./merge-config.ts";
 import { removeFields, withNamedParents } from "./remove-fields.ts";
@@ -62,7 +63,7 @@ export function ownersAfterUpdate(
   managers: Managers,
 ): Managers {
   const changes = changesOf(write, old, now);
-  const left = takenFromOthers(managers, changes, undefined);
+  const left = takenFromOthers(fitManagers(managers, old, write.schema), changes, undefined);
   const taken = difference(union(changes.modified, changes.added), systemFields);
   if (isEmpty(taken)) return left;
   const key = writerKey(write.writer);
@@ -79,9 +80,10 @@ export function applyConfig(
   write: OwnedWrite & { readonly isForced: boolean },
   live: unknown,
   config: unknown,
-  managers: Managers,
+  known: Managers,
 ): Applied {
   const key = writerKey(write.writer);
+  const managers = fitManagers(known, live, write.schema);
   const before = managers.get(key);
   const fields = differenceBelow(fieldsOf(config, write.schema), write.ignored);
   // With what names the object, which keeps its metadata from going along with the last label.
