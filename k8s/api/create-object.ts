@@ -56,11 +56,7 @@ export function createIn(tx: Transaction, context: WriteContext, request: Create
   if (kind.hasStatus) delete object["status"];
   const warnings = readPrepared(target, object, options);
   const { managedFields } = object.metadata;
-  object.metadata = freshMeta(object.metadata, {
-    uid: context.newUid(),
-    at: timestamp(context.nowMs()),
-    generation: kind.countsGeneration ? 1 : undefined,
-  });
+  object.metadata = madeMeta(context, request, object.metadata);
   kind.rules.onRead?.(object);
   setOwners(context, request, { object, asked: managedFields });
   addAccountVolume(tx, context, target, object);
@@ -71,6 +67,18 @@ export function createIn(tx: Transaction, context: WriteContext, request: Create
   tx.put(kind, object, undefined);
   if (options.dryRun === true) forgetVersion(object);
   return { object, warnings: [...warnings, ...(kind.rules.warnings?.(object) ?? [])] };
+}
+
+function madeMeta(
+  context: WriteContext,
+  { target, options }: CreateRequest,
+  metadata: WorkingMeta,
+): WorkingMeta {
+  return freshMeta(metadata, {
+    uid: options.steps?.uid ?? context.newUid(),
+    at: timestamp(context.nowMs()),
+    generation: target.kind.countsGeneration ? 1 : undefined,
+  });
 }
 
 /** Reads and checks an object, and once more what admission made of it. */

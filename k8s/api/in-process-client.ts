@@ -11,7 +11,10 @@ import {
   type Status,
   type WatchEvent,
 } from "#host/kube/object.ts";
+import { admit, type AskedWrite, type WriteRun } from "./admission/admit.ts";
+import type { User } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
+import { mastersGroup } from "./authorization/authorizer.ts";
 import { createObject } from "./create-object.ts";
 import { deleteObject } from "./delete-object.ts";
 import { patchObject } from "./patch-object.ts";
@@ -26,6 +29,12 @@ import type { Target, WriteOptions } from "./write-context.ts";
 
 /** The name under which what the process itself writes is kept. */
 const manager = "lambient";
+
+/** As webhooks see whoever writes in-process. */
+const controlPlane: User = {
+  name: "system:lambient:control-plane",
+  groups: [mastersGroup, "system:authenticated"],
+};
 
 /**
  * A client that may do everything. Its type assertions are sound: what is read or written is an object of the resource
@@ -55,23 +64,20 @@ export class InProcessClient implements KubeClient {
 
   async create<Kind extends KubeObject>(type: ResourceType<Kind>, draft: Draft<Kind>): Promise<Kind> {
     const target = this.#target("create", type, draft.metadata.namespace);
-    return inVersion(
-      target,
-      createObject(this.#context, target, jsonCopy(draft), { manager }).object,
-    ) as Kind;
+    const write = { target, name: draft.metadata.name ?? "", verb: "create", subresource: "" } as const;
+    const { object } = await this.#admit(write, (given) =>
+      createObject(this.#context, target, jsonCopy(draft), { manager, ...given }),
+    );
+    return inVersion(target, object) as Kind;
   }
 
   async update<Kind extends KubeObject>(type: ResourceType<Kind>, object: Kind): Promise<Kind> {
     const target = this.#target("update", type, object.metadata.namespace);
     const change = (): unknown => jsonCopy(object);
     const { name } = object.metadata;
-    const written = updateObject(this.#context, {
-      target,
-      name,
-      change,
-      replaces: true,
-      options: { manager },
-    });
+    const written = await this.#admit({ target, name, verb: "update", subresource: "" }, (given) =>
+      updateObject(this.#context, { target, name, change, replaces: true, options: { manager, ...given } }),
+    );
     return inVersion(target, written.object) as Kind;
   }
 
@@ -92,11 +98,11 @@ export class InProcessClient implements KubeClient {
   }
 
   async delete(type: ResourceType, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
-    deleteObject(this.#context, {
-      target: this.#target("delete", type, key.namespace),
-      name: key.name,
-      options,
-    });
+    const target = this.#target("delete", type, key.namespace);
+    const { name } = key;
+    await this.#admit({ target, name, verb: "delete", subresource: "" }, (given) =>
+      deleteObject(this.#context, { target, name, options: { ...options, ...given } }),
+    );
   }
 
   watch<Kind extends KubeObject>(type: ResourceType<Kind>, options: WatchOptions<Kind>): void {
@@ -118,17 +124,27 @@ export class InProcessClient implements KubeClient {
     });
   }
 
-  #patch<Kind extends KubeObject>(
+  /** Without webhooks the write is done before this returns. */
+  #admit<Value>(
+    write: Pick<AskedWrite, "target" | "name" | "verb" | "subresource">,
+    run: (given: WriteRun) => Value,
+  ): Promise<Value> {
+    return admit(this.#context, { ...write, user: controlPlane, isDryRun: false }, run);
+  }
+
+  async #patch<Kind extends KubeObject>(
     type: ResourceType<Kind>,
     request: { readonly key: ObjectKey; readonly patch: Patch; readonly options: WriteOptions },
-  ): Kind {
+  ): Promise<Kind> {
     const target = this.#target("patch", type, request.key.namespace);
     const patch = jsonCopy(request.patch);
     const { options, key } = request;
-    return inVersion(
-      target,
-      patchObject(this.#context, { target, name: key.name, patch, options }).object,
-    ) as Kind;
+    const { name } = key;
+    const write = { target, name, verb: "patch", subresource: options.subresource ?? "" } as const;
+    const { object } = await this.#admit(write, (given) =>
+      patchObject(this.#context, { target, name, patch, options: { ...options, ...given } }),
+    );
+    return inVersion(target, object) as Kind;
   }
 
   async *#events<Kind extends KubeObject>(

@@ -1,7 +1,7 @@
 /** The verbs on objects as HTTP: from query and body to the operation, and its outcome as a response. */
 import { apiVersionOf } from "#host/kube/object.ts";
 import type { User } from "./api.ts";
-import { admit, type AskedWrite } from "./admission/admit.ts";
+import { admit, type AskedWrite, isSeenByWebhooks } from "./admission/admit.ts";
 import type { ApiContext } from "./api-context.ts";
 import { applyObject } from "./apply-object.ts";
 import { createObject } from "./create-object.ts";
@@ -152,12 +152,14 @@ async function answerPatch(context: ApiContext, asked: ObjectRequest): Promise<R
 }
 
 function askedWrite(
-  { user, target, parsed }: ObjectRequest,
+  { user, target, parsed, url }: ObjectRequest,
   verb: AskedWrite["verb"],
   options: { readonly dryRun?: boolean },
 ): AskedWrite {
   const { name, subresource } = parsed;
-  return { user, target, name, subresource, verb, isDryRun: options.dryRun === true };
+  const manager = url.searchParams.get("fieldManager");
+  const write = { user, target, name, subresource, verb, isDryRun: options.dryRun === true };
+  return manager === null ? write : { ...write, manager };
 }
 
 function writeRequestOf({ url, parsed, request }: ObjectRequest): WriteRequest {
@@ -186,6 +188,18 @@ async function answerDeleteCollection(context: ApiContext, asked: ObjectRequest)
   const { target, url } = asked;
   const options = deleteOptions(url.searchParams, await readBody(asked.request));
   const page = listPage(context.store, target, listQuery(url.searchParams), context.hub.floor);
+  const write = askedWrite(asked, "delete", options);
+  if (isSeenByWebhooks(context, write)) {
+    const deleted: string[] = [];
+    for (const text of page.texts) {
+      const { name, uid } = parseRow({ text }).metadata;
+      const gone = await admit(context, { ...write, name }, (given) =>
+        deleteObject(context, { target, name, options: { ...options, uid, ...given } }),
+      );
+      deleted.push(textOf(target, gone.object));
+    }
+    return textResponse(listText(target, { ...page, texts: deleted }));
+  }
   const run = options.dryRun
     ? context.store.rehearse.bind(context.store)
     : context.store.write.bind(context.store);

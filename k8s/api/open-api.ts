@@ -2,6 +2,7 @@
 import type { Draft, KubeObject } from "#host/kube/object.ts";
 import type { Api, ApiOptions } from "./api.ts";
 import type { ApiContext } from "./api-context.ts";
+import { WebhookIndex } from "./admission/webhook-index.ts";
 import { Authorizer } from "./authorization/authorizer.ts";
 import { bringAboutRoles } from "./authorization/bring-about-roles.ts";
 import { programFacts } from "./authorization/named-objects.ts";
@@ -23,10 +24,7 @@ import { ObjectStore } from "./object-store.ts";
 import { openApiDocuments } from "./openapi/open-api-documents.ts";
 import { accessReviews } from "./reviews/access-reviews.ts";
 import { selfSubjectReview } from "./reviews/self-subject-review.ts";
-import { type AuthenticateToken, tokenReview } from "./reviews/token-review.ts";
-import { accountIssuer, AccountTokens } from "./tokens/account-tokens.ts";
-import { authenticateAccount } from "./tokens/authenticate-account.ts";
-import { tokenRequestHandler } from "./tokens/token-request.ts";
+import { openAccounts } from "./tokens/open-accounts.ts";
 import { resolveTarget } from "./resolve-target.ts";
 import { updateObject } from "./update-object.ts";
 import { WatchHub } from "./watch-hub.ts";
@@ -54,7 +52,8 @@ export function openApi(options: ApiOptions): Api {
     nowMs,
   );
   const authorizer = new Authorizer(programFacts(() => store));
-  const tokens = new AccountTokens(options.accountKey);
+  const webhooks = new WebhookIndex();
+  const accounts = openAccounts(options, () => store);
   const queue = new JobQueue(options.clock, options.log);
   const store = new ObjectStore(options.dataFile, (changes) => onCommit(changes), options.durability);
   const hub = new WatchHub(store.version, options.watchLimits);
@@ -63,58 +62,35 @@ export function openApi(options: ApiOptions): Api {
     hub,
     registry,
     authorizer,
+    webhooks,
     nowMs,
     clock: options.clock,
     log: options.log,
     openApi: openApiDocuments(schemas),
-    subresources: [
-      evictionHandler,
-      finalizeHandler,
-      tokenRequestHandler(tokens),
-      ...(options.subresources ?? []),
-    ],
-    reviews: [
-      ...accessReviews,
-      selfSubjectReview,
-      tokenReview((token, audiences) => reviewToken(token, audiences)),
-      ...(options.reviews ?? []),
-    ],
+    subresources: [evictionHandler, finalizeHandler, accounts.request, ...(options.subresources ?? [])],
+    reviews: [...accessReviews, selfSubjectReview, accounts.review, ...(options.reviews ?? [])],
     ...(options.rootCertificate === undefined ? {} : { rootCertificate: options.rootCertificate }),
     random: options.random,
     newUid: () => crypto.randomUUID(),
-  };
-  const accounts = { tokens, store, nowMs };
-  const reviewToken: AuthenticateToken = async (token, audiences) => {
-    const user = audiences.includes(accountIssuer) ? await options.authenticate?.(token) : undefined;
-    return user === undefined
-      ? authenticateAccount(accounts, token, audiences)
-      : { user, audiences: [accountIssuer] };
   };
   const onCommit = (changes: readonly Change[]): void => {
     for (const change of changes) {
       registry.observe(change);
       authorizer.observe(change);
+      webhooks.observe(change);
     }
     hub.publish(changes);
     for (const change of changes) followUp(context, queue, change);
   };
   try {
-    loadDefinitions(context);
-    authorizer.load(store);
-    bringAbout(context, namespaces, options.definitions ?? []);
-    followUpOnStart(context, queue);
-    queue.drain();
-    hub.forgetBefore(store.version);
+    begin(context, queue, { namespaces, definitions: options.definitions ?? [] });
   } catch (error) {
     store.close();
     throw error;
   }
   return {
     handle: (request, user) => handleRequest(context, request, user),
-    async authenticate(token) {
-      const found = await authenticateAccount(accounts, token);
-      return "user" in found ? found.user : undefined;
-    },
+    authenticate: (token) => accounts.authenticate(token),
     client: new InProcessClient(context),
     close() {
       queue.close();
@@ -122,6 +98,21 @@ export function openApi(options: ApiOptions): Api {
       store.close();
     },
   };
+}
+
+/** Takes in what is stored, brings about what must be, and finishes what was begun before. */
+function begin(
+  context: ApiContext,
+  queue: JobQueue,
+  own: { readonly namespaces: readonly string[]; readonly definitions: readonly Draft<KubeObject>[] },
+): void {
+  loadDefinitions(context);
+  context.authorizer.load(context.store);
+  context.webhooks.load(context.store);
+  bringAbout(context, own.namespaces, own.definitions);
+  followUpOnStart(context, queue);
+  queue.drain();
+  context.hub.forgetBefore(context.store.version);
 }
 
 function loadDefinitions(context: ApiContext): void {

@@ -235,6 +235,12 @@ export function internal(message: string): KubeError {
   return failure(500, "InternalError", `Internal error occurred: ${message}`, undefined);
 }
 
+/** 500 for what others failed at, with the cause. */
+export function internalCause(message: string): KubeError {
+  const details = { causes: [{ message }] };
+  return failure(500, "InternalError", `Internal error occurred: ${message}`, details);
+}
+
 /** Done, with nothing else to return. */
 export function success(details: NonNullable<Status["details"]>): Status {
   return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };

@@ -40,6 +40,8 @@ export interface WriteOptions {
 
 /** Where admission takes part in a write, within its transaction. */
 export interface WriteSteps {
+  /** What a new object is to be known by; absent: anything new. */
+  readonly uid?: string;
   /** Once the object is read, before it is checked. May change it. @returns whether it did. */
   readonly prepare?: (change: WriteChange) => boolean;
   /** Once it is checked. @throws KubeError when it may not be written. */

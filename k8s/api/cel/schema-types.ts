@@ -174,7 +174,7 @@ function messageType(schema: JsonObject, making: Making): SchemaType {
 }
 
 /** JSON whose type shows only when it is there. */
-function plainValue(value: unknown): unknown {
+export function plainValue(value: unknown): unknown {
   if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : value;
   if (Array.isArray(value)) return arrayOr(value).map(plainValue);
   if (isJsonObject(value)) {

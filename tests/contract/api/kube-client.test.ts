@@ -193,7 +193,7 @@ describe.each(clients)("%s", (name, client) => {
       value: { spec: { function: "b" } },
     });
     expect(await failureOf(change)).toContain(
-      'spec: Invalid value: "object": a revision never changes; make another one',
+      "spec: Invalid value: a revision never changes; make another one",
     );
     const status = { conditions: [{ type: "Ready", status: "True" }] };
     const patched = await client.patchStatus(revisionResource, key("web-v1"), {
