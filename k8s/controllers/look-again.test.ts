@@ -1,5 +1,5 @@
 /** What is looked for again and again, on an API in memory whose time is stepped: Pods that nobody ends, nodes that fall silent. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "#host/clock.ts";
 import { FakeClock } from "#host/fake/fake-clock.ts";
 import { silentLog } from "#host/log.ts";
@@ -11,6 +11,9 @@ import { nodeResource } from "../model/node.ts";
 import { openPodCollector } from "./collect-pods.ts";
 import { Informers } from "./informers.ts";
 import { watchNodes } from "./watch-nodes.ts";
+
+/** The machine may be busy with other tests. */
+setDefaultTimeout(60_000);
 
 const spec: PodObject["spec"] = { containers: [{ name: "c", image: "x" }] };
 

@@ -1,5 +1,5 @@
 /** The controllers together, on an API in memory with a node that only says what its Pods do. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { revisionResource } from "#host/kube/known-resources.ts";
 import { functionObject, revisionObject } from "../../tests/support/kube-objects.ts";
 import { type ControlledApi, openControlledApi } from "../../tests/support/controlled-api.ts";
@@ -17,6 +17,9 @@ import {
   replicaSetResource,
   statefulSetResource,
 } from "../model/workload.ts";
+
+/** The machine may be busy with other tests. */
+setDefaultTimeout(60_000);
 
 const namespace = "shop";
 
@@ -94,7 +97,7 @@ test("a burst and restarts in the middle of it never make a Pod too many", async
     world.restartControllers();
   }
   for (let i = 0; i < 10; i++)
-    await waitUntil("it is rolled out", () => isRolledOut(world, `burst-${i}`, 12));
+    await waitUntil("it is rolled out", () => isRolledOut(world, `burst-${i}`, 12), 30_000);
   stop.abort();
   expect(most).toBe(12);
   expect((await podsOf(world)).length).toBe(120);
