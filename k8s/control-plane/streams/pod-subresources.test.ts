@@ -481,6 +481,16 @@ test("SPDY: attach joins the main process", async () => {
   expect(peer.text(ids["stdout"] ?? 0)).toBe("heard me");
 });
 
+test("SPDY: attach has the streams that the client asks for, whatever the container has", async () => {
+  const streams = ["error", "stdout", "stderr"];
+  const query = "attach?container=screen&stdout=1&stderr=1";
+  const { peer, ids } = await execSpdy(query, "v4.channel.k8s.io", streams);
+  using _ = peer;
+  await waitUntil("it runs", () => containers.running.has("main"));
+  expect(peer.said.map(({ kind }) => kind)).toEqual(["syn-reply", "syn-reply", "syn-reply"]);
+  expect(peer.hasEnded(ids["error"] ?? 0)).toBe(false);
+});
+
 /** Waits until a number stays the same for a while: what is held up has come to a stop. */
 async function waitUntilStill(count: () => number): Promise<void> {
   let [last, times] = [-1, 0];

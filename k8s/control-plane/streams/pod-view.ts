@@ -3,7 +3,6 @@
 /** A container of a Pod's spec. */
 export interface ContainerView {
   readonly name: string;
-  readonly tty: boolean;
   readonly stdin: boolean;
 }
 
@@ -74,7 +73,6 @@ function viewContainer(value: unknown): ContainerView {
   const container = fieldsOf(value);
   return {
     name: text(container["name"]),
-    tty: container["tty"] === true,
     stdin: container["stdin"] === true,
   };
 }

@@ -61,8 +61,7 @@ export async function servePodAttach(parts: StreamParts, asked: SubresourceReque
   const pod = viewPod(asked.object);
   mustBePods(pod, "attach to");
   const container = findContainer(pod, asked.url);
-  // A container that runs has a terminal or has none, whatever the client would like.
-  const streams = { ...readStreams(asked.url.searchParams), tty: container.tty };
+  const streams = readStreams(asked.url.searchParams);
   const request = {
     kind: "attach",
     podUid: pod.uid,
