@@ -317,3 +317,44 @@ describe("collection", () => {
     expect(left.body["metadata"]?.["ownerReferences"] as unknown).toBeUndefined();
   });
 });
+
+/** Versions of a definition whose objects have a map. */
+function versions(map: object): readonly object[] {
+  const spec = { type: "object", properties: { map: { ...map, additionalProperties: text } } };
+  const openAPIV3Schema = { type: "object", properties: { spec } };
+  return [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema } }];
+}
+
+function fields({ body }: Answer): unknown {
+  return owners(body)[0]?.[3];
+}
+
+test("who owned parts of what becomes one by a changed definition owns it", async () => {
+  const ownGroup = `h${crypto.randomUUID().slice(0, 8)}.example.com`;
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/parts.${ownGroup}`;
+  const parts = scene.path("parts", `${ownGroup}/v1`);
+  const names = { plural: "parts", kind: "Part" };
+  await scene.api.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+    metadata: { name: `parts.${ownGroup}` },
+    spec: { group: ownGroup, scope: "Namespaced", names, versions: versions({ type: "object" }) },
+  });
+  const send = (name: string, manager: string, map: object): Promise<Answer> => {
+    const part = { apiVersion: `${ownGroup}/v1`, kind: "Part", metadata: { name }, spec: { map } };
+    return scene.api.ask("PATCH", `${parts}/${name}?fieldManager=${manager}`, part, patchTypes.apply);
+  };
+  const whole = { "f:spec": { "f:map": {} } };
+  const first = await until(async () => {
+    const made = await send(scene.fresh(), "one", { a: "1" });
+    return made.status === 201 && !Bun.deepEquals(fields(made), whole) ? made : undefined;
+  });
+  const name = textOf(first.body["metadata"]?.["name"]);
+  const atomic = { spec: { versions: versions({ type: "object", "x-kubernetes-map-type": "atomic" }) } };
+  await scene.api.ask("PATCH", path, atomic, patchTypes.merge);
+  await until(async () =>
+    Bun.deepEquals(fields(await send(scene.fresh(), "one", { a: "1" })), whole) ? true : undefined,
+  );
+  expect((await send(name, "two", { b: "1" })).body["message"] as unknown).toBe(
+    'Apply failed with 1 conflict: conflict with "one": .spec.map',
+  );
+  await scene.api.ask("DELETE", path);
+});
