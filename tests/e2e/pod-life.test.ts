@@ -388,7 +388,8 @@ test("down leaves nothing of Pods that run, and up brings them back", async () =
       terminationGracePeriodSeconds: 1,
       ...shell("echo up; exec sleep 1000"),
     });
-    await podsOf(first).untilReady("comeback");
+    await podsOf(first).start("job", { restartPolicy: "Never", ...shell("exec sleep 1000") });
+    for (const name of ["comeback", "job"]) await podsOf(first).untilReady(name);
     await first.down();
     expect(await first.leaks()).toEqual([]);
     const second = await startMesh({ host, runDir, dataDir, env });
@@ -396,6 +397,9 @@ test("down leaves nothing of Pods that run, and up brings them back", async () =
     const isBack = (pod: PodObject): boolean => stateOf(pod).restartCount === 1 && stateOf(pod).ready;
     const pod = await again.until("comeback", "back", isBack);
     expect(again.log(pod, "c", 1)).toBe("up\n");
+    expect(stateOf(pod).lastState.terminated?.reason).toBe("ContainerStatusUnknown");
+    await again.until("job", "failed", ({ status }) => status?.phase === "Failed");
+    await again.delete("job", 0);
     await again.delete("comeback", 0);
     await again.untilGone("comeback");
     await waitUntil("nothing is left of it", () => readdirSync(join(dataDir, "pods")).length === 0);

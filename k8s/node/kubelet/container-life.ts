@@ -17,6 +17,7 @@ import { privilegeSteps, readPrivileges } from "./container-privileges.ts";
 import { type ContainerOutputs, openOutputs, startContainer } from "./container-process.ts";
 import { accompany, endRun, type Turn } from "./container-turns.ts";
 import { describeEnd, readLastWords } from "./ended-run.ts";
+import type { InheritedRun } from "./inherited-run.ts";
 import type { Grace } from "./grace.ts";
 import { LiveContainer, type MainProcess, newRunId } from "./live-container.ts";
 import type { ContainerRecord } from "./pod-record.ts";
@@ -127,9 +128,10 @@ export class ContainerLife {
     });
   }
 
-  /** Takes over how often it ran before the machine's last mesh ended. */
-  inherit(restarts: number): void {
+  /** Takes over what the API knows of runs before the machine's last mesh ended. */
+  inherit({ restarts, run }: InheritedRun): void {
     this.#restarts = restarts;
+    this.#ended = run;
   }
 
   /** Starts it. It never throws: what went wrong is a fact afterwards. */

@@ -1,8 +1,9 @@
 /** The containers of one Pod together, in the order of their start. Each one's life is in container-life.ts. */
-import type { ContainerStatus } from "../../model/pod.ts";
+import type { PodObject } from "../../model/pod.ts";
 import { type ContainerFacts, containersOf } from "../../reconcile/pods/container-facts.ts";
 import { ContainerLife } from "./container-life.ts";
 import type { Grace } from "./grace.ts";
+import { endedRun, startedAnew } from "./inherited-run.ts";
 import type { ContainerRecord } from "./pod-record.ts";
 import type { PodView } from "./pod-view.ts";
 
@@ -43,9 +44,15 @@ export class PodContainers {
   }
 
   /** Takes over what the API knows of runs that did not outlive the machine's last mesh. */
-  inherit(statuses: readonly ContainerStatus[]): void {
-    for (const { name, restartCount, containerID } of statuses) {
-      this.#lives.get(name)?.inherit(restartCount + (containerID === undefined ? 0 : 1));
+  inherit({ spec, status }: PodObject, nowMs: number): void {
+    // Init containers make anew what the Pod has lost, so that the others wait for them as at first.
+    const isWhole =
+      spec.restartPolicy === "Never" || ![...this.#lives.values()].some(({ role }) => role === "init");
+    const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+    for (const one of statuses) {
+      if (one.containerID === undefined) continue;
+      const known = isWhole ? endedRun(one, nowMs) : startedAnew(one);
+      this.#lives.get(one.name)?.inherit(known);
     }
   }
 

@@ -83,7 +83,7 @@ export class PodWorker {
 
   /** Begins: with what an earlier program kept, if there is a record. */
   open(record: PodRecord | undefined): void {
-    if (record === undefined) this.#containers.inherit(statusesOf(this.#pod));
+    if (record === undefined) this.#containers.inherit(this.#pod, this.#startedAtMs);
     else this.#adopt(record);
     this.look();
   }
@@ -238,7 +238,7 @@ export class PodWorker {
     this.#failure = record.failure;
     const isHere = !record.hasSandbox || this.#home.find(this.#pod, record.address);
     if (isHere) this.#containers.adopt(record.containers);
-    else this.#containers.inherit(statusesOf(this.#pod));
+    else this.#containers.inherit(this.#pod, this.#host.clock.nowMs());
   }
 
   #keep(): void {
@@ -278,8 +278,4 @@ export class PodWorker {
   #name(): string {
     return `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`;
   }
-}
-
-function statusesOf({ status }: PodObject) {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
 }
