@@ -4,7 +4,8 @@ import type { SocketAddress } from "#core/address/socket-address.ts";
 import { isErrno } from "#host/linux/errno.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import { podMarks } from "#host/linux/pod-marks.ts";
-import { type SocketOptions, startConnect } from "#host/linux/sockets.ts";
+import { type Endpoint, type SocketOptions, startConnect } from "#host/linux/sockets.ts";
+import { writeSettings } from "#host/linux/sysctls.ts";
 
 /** Starts connections; each call gives the descriptor of a socket that is still connecting. @throws LinuxError when it is refused at once */
 export interface Reach {
@@ -43,17 +44,24 @@ export function reachOfSlot({ libc, hostNamespaceFd }: Kernel, place: ReachedPla
     const ends = { to: endpoint(to), from: { address: place.address, port: 0 } };
     return startConnect(libc, libc.homeNamespace, ends, { freeBind: true });
   };
+  const ports: CallerPorts = { next: 0 };
   return {
     toMesh,
     // What is outside the mesh a function reaches as its egress says, and by no Service.
     toEndpoint: toMesh,
     toWorld: (to) => startConnect(libc, hostNamespaceFd, { to: endpoint(to) }),
     toApplication(port, caller) {
-      const ends = endsAt(place.address, port, caller);
-      return startConnect(libc, place.namespaceFd, ends, { freeBind: true });
+      const to = { address: place.address, port };
+      const connect = (from?: Endpoint): number =>
+        startConnect(libc, place.namespaceFd, from === undefined ? { to } : { to, from }, slotSocket);
+      // A workload that calls itself needs no source: its own address would meet itself.
+      return caller === place.address ? connect() : connectAs(caller, ports, connect);
     },
   };
 }
+
+/** A slot's sockets towards its function bear addresses that the slot has not. */
+const slotSocket: SocketOptions = { freeBind: true, reuseAddress: true };
 
 /** A Pod that is reached; one that leaves the mesh no longer has the rules by which replies to others' addresses come back to us. */
 export interface PodPlace extends ReachedPlace {
@@ -84,7 +92,7 @@ export function reachOfPod(
     toWorld,
     toApplication(port, caller) {
       const to = { address: place.address, port };
-      const connect = (from?: { readonly address: IpAddress; readonly port: number }): number =>
+      const connect = (from?: Endpoint): number =>
         startConnect(libc, place.namespaceFd, from === undefined ? { to } : { to, from }, loopedSocket);
       return place.isLeaving || caller === place.address ? connect() : connectAs(caller, ports, connect);
     },
@@ -104,15 +112,16 @@ const callerPorts = { first: 16_384, count: 16_384 } as const;
 /** Ports that are taken follow each other rarely. */
 const attemptsMax = 64;
 
+/** What is opened in callers' names comes and goes fast: in this namespace a port serves again a second after its connection. */
+export function reusePortsSoon(libc: Libc, namespaceFd: number): void {
+  writeSettings(libc, namespaceFd, new Map([["ipv4/tcp_tw_reuse", "1"]]));
+}
+
 /**
  * Connects as the caller from the port that was used longest ago: the kernel would keep a port for a minute after its
  * connection, and look for a free one ever longer. @throws LinuxError
  */
-function connectAs(
-  address: IpAddress,
-  ports: CallerPorts,
-  connect: (from: { readonly address: IpAddress; readonly port: number }) => number,
-): number {
+function connectAs(address: IpAddress, ports: CallerPorts, connect: (from: Endpoint) => number): number {
   for (let attempt = 1; ; attempt++) {
     const port = callerPorts.first + ports.next;
     ports.next = (ports.next + 1) % callerPorts.count;
@@ -145,12 +154,6 @@ export function isLocalAddress(ip: IpAddress): boolean {
   return localRanges.some((range) => cidrContains(range, ip));
 }
 
-/** A workload that calls itself needs no source: its own address would meet itself. */
-function endsAt(address: IpAddress, port: number, caller: IpAddress): Parameters<typeof startConnect>[2] {
-  const to = { address, port };
-  return caller === address ? { to } : { to, from: { address: caller, port: 0 } };
-}
-
-function endpoint({ ip, port }: SocketAddress): { readonly address: IpAddress; readonly port: number } {
+function endpoint({ ip, port }: SocketAddress): Endpoint {
   return { address: ip, port };
 }

@@ -5,7 +5,6 @@ import { putSocket } from "#host/linux/bpf.ts";
 import { closeFd } from "#host/linux/libc.ts";
 import { podListeners } from "#host/linux/pod-marks.ts";
 import { startListen } from "#host/linux/sockets.ts";
-import { writeSettings } from "#host/linux/sysctls.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
 import { listenTunnels, type TunnelListener } from "#host/tunnel/tunnel-listener.ts";
 import { chooseTunnel } from "./choose-tunnel.ts";
@@ -17,7 +16,7 @@ import { carryOutbound } from "./outbound.ts";
 import { makeOutsideNames } from "./outside-names.ts";
 import type { Parts } from "./parts.ts";
 import type { PodWorkload } from "./pod-workload.ts";
-import { podSocket } from "./reach.ts";
+import { podSocket, reusePortsSoon } from "./reach.ts";
 
 /** How a Pod is captured. */
 export interface PodCapture {
@@ -91,8 +90,7 @@ class Served implements ServedPod {
     const serveNames = serveNameStreams(parts, this.#server);
     const isForNames = (to: { readonly ip: IpAddress; readonly port: number }): boolean =>
       this.#closeNames !== undefined && to.port === 53 && to.ip === nameserver;
-    // What we open in its callers' names comes and goes fast: a port serves again a second after its connection.
-    writeSettings(parts.libc, workload.namespaceFd, new Map([["ipv4/tcp_tw_reuse", "1"]]));
+    reusePortsSoon(parts.libc, workload.namespaceFd);
     this.#fds = this.#listen();
     const outward = listenStreams({ kind: "fd", fd: this.#fds.outbound }, (stream) => {
       if (isForNames(stream.localAddress)) serveNames(stream);

@@ -13,6 +13,7 @@ import type { LocalWorkload } from "./local-workload.ts";
 import { carryOutbound } from "./outbound.ts";
 import { makeOutsideNames } from "./outside-names.ts";
 import type { Parts } from "./parts.ts";
+import { reusePortsSoon } from "./reach.ts";
 
 /** A workload that is served. */
 export interface ServedWorkload {
@@ -41,6 +42,7 @@ export function serveWorkload(parts: Parts, workload: LocalWorkload, options: Se
   const closers: (() => void)[] = [];
   const { libc } = parts;
   try {
+    reusePortsSoon(libc, workload.namespaceFd);
     const names = makeOutsideNames(() => parts.clock.monotonicMs());
     // The address does not matter to the capture; on loopback nobody else's connections can be mistaken for captured ones.
     const captureFd = startListen(libc, workload.namespaceFd, { address: loopback, port: 0 });
