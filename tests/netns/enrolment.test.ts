@@ -260,6 +260,27 @@ describe("a running Pod", () => {
     expect(ztunnel.pods.get(scene.pod.uid)?.proxy.counts.outbound).toBe(1);
   }, 30_000);
 
+  test("that is unlabelled while it waits for a ztunnel waits no more", async () => {
+    const scene = openScene();
+    await scene.enrolment.admit(scene.pod);
+    scene.label("ambient");
+    await waitUntil("it says so", () => scene.redirection() === "pending");
+    scene.label(undefined);
+    await scene.until("plain");
+    await waitUntil("it says so no more", () => scene.redirection() === undefined);
+    expect(scene.ztunnel().said).not.toContain("add");
+    expect(await plainness(scene)).toEqual([0, 32_766, 32_767]);
+  });
+
+  test("that is said to be in the mesh and is not is not said to be any more", async () => {
+    const scene = openScene();
+    const { namespace, name } = scene.pod;
+    const value = { metadata: { annotations: { [redirection]: "enabled" } } };
+    await scene.kube.patch(podResource, { namespace, name }, { kind: "merge", value });
+    await scene.enrolment.admit(scene.pod);
+    await waitUntil("it says so no more", () => scene.redirection() === undefined);
+  });
+
   test("that leaves while the node's program ends is let go by the next one once its last connection is over", async () => {
     const scene = openScene();
     scene.ztunnel();

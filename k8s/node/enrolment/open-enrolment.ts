@@ -218,7 +218,11 @@ class Enrolment {
     if (entry === undefined) return;
     const value = wishes.find(uid)?.metadata.annotations?.[redirectionAnnotation];
     if (value === undefined || isRedirection(value)) life.redirections.know(uid, value);
-    entry.life.want(wishes.decisionFor(uid));
+    const decision = wishes.decisionFor(uid);
+    // A Pod that was made anew, or let go without a word, must not be taken for one that has tunnels.
+    if (decision?.kind === "out" && entry.life.state === "plain" && value !== undefined)
+      void life.redirections.set(entry.life.sandbox, undefined);
+    entry.life.want(decision);
   }
 
   count(state: PodLifeState): number {

@@ -243,7 +243,7 @@ export class PodLife {
 
   #lookAfterLeaving(): void {
     if (this.#wish?.kind === "in") return; // on its way back
-    const { capture, zds } = this.#options;
+    const { capture, zds, redirections } = this.#options;
     this.#dropLink();
     const pod = this.#captured ?? this.#asFound();
     const left = settleAfterCapture(capture, { sandbox: this.sandbox, pod });
@@ -251,6 +251,7 @@ export class PodLife {
     this.#state = "plain";
     this.#captured = undefined;
     zds.remove(this.sandbox.uid);
+    void redirections.set(this.sandbox, undefined); // It may have waited for a ztunnel, and said so.
   }
 
   #dropLink(): void {
