@@ -53,7 +53,7 @@ export function createIn(tx: Transaction, context: WriteContext, request: Create
   refuseVersion(object);
   checkNamespace(tx, target, object);
   setName(tx, context, target, object);
-  if (kind.hasStatus) delete object["status"];
+  if (kind.hasStatus && kind.bringsStatus !== true) delete object["status"];
   const warnings = readPrepared(target, object, options);
   const { managedFields } = object.metadata;
   object.metadata = madeMeta(context, request, object.metadata);

@@ -129,6 +129,8 @@ export interface KindDefinition {
   readonly isCustom: boolean;
   readonly nameForm: "subdomain" | "label" | "path-segment";
   readonly hasStatus: boolean;
+  /** Whether a new object may bring its status along: nodes tell of themselves. */
+  readonly bringsStatus?: boolean;
   /** Absent: no field of its own can be selected by. */
   readonly fields?: SelectableFields;
   /** Present: it has a `scale` subresource. */

@@ -29,6 +29,7 @@ export function nodeKind(schemas: KubeSchemas): KindDefinition {
     more: {
       namespaced: false,
       hasStatus: true,
+      bringsStatus: true,
       fields: selectableFields([], {
         "spec.unschedulable": (node) => String(specOf(node)["unschedulable"] === true),
       }),

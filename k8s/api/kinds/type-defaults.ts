@@ -7,6 +7,7 @@ export const typeDefaults: Readonly<Record<string, ((object: JsonObject) => void
   "core.v1.PodSpec": defaultPodSpec,
   "core.v1.Container": defaultContainer,
   "core.v1.EphemeralContainer": defaultContainer,
+  "core.v1.NodeStatus": defaultNodeStatus,
   "core.v1.Probe": constants({
     timeoutSeconds: 1,
     periodSeconds: 10,
@@ -114,6 +115,12 @@ function defaultContainer(container: JsonObject): void {
 function tagOf(image: string): string {
   if (image.includes("@")) return "";
   return /:([^/:]+)$/.exec(image)?.[1] ?? "latest";
+}
+
+/** What a node has, Pods may use, unless it says otherwise. */
+function defaultNodeStatus(status: JsonObject): void {
+  if (status["allocatable"] !== undefined || !isJsonObject(status["capacity"])) return;
+  status["allocatable"] = { ...status["capacity"] };
 }
 
 function defaultVolume(volume: JsonObject): void {

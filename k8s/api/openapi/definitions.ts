@@ -130,7 +130,7 @@ function listSchema(name: string, list: ShownKind): JsonObject {
     properties: {
       ...typeFields(name),
       items: { description: "The objects.", type: "array", items: { $ref: name } },
-      ...describedFields(name, { metadata: { $ref: `${metaFolder}.ListMeta` } }),
+      ...describedFields(name, { metadata: { $ref: `${metaFolder}.ListMeta`, default: {} } }),
     },
     [kindsKey]: [list],
   };

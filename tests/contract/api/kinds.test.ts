@@ -250,6 +250,13 @@ describe("what is filled in", () => {
     expect(made.body["status"] as unknown).toEqual({ phase: "Pending", qosClass });
   });
 
+  test("a node brings its status along, and what it has Pods may use", async () => {
+    const name = scene.fresh();
+    const node = { metadata: { name: `${scene.namespace}-${name}` }, status: { capacity: { cpu: "2000m" } } };
+    const { body } = await scene.api.ask("POST", "/api/v1/nodes?dryRun=All", node);
+    expect(body["status"]).toMatchObject({ capacity: { cpu: "2" }, allocatable: { cpu: "2" } });
+  });
+
   test("a Job selects its Pods by its uid", async () => {
     const made = await make("jobs", { spec: { template: { spec: { ...one(), restartPolicy: "Never" } } } });
     const uid = textOf(made.body["metadata"]?.["uid"]);
