@@ -131,6 +131,30 @@ test("a Pod that fits nowhere says why, and is placed once a node fits", async (
   await waitUntil("it runs", async () => (await kube.get(podResource, key)).status?.phase === "Running");
 });
 
+test("a taint that expels makes Pods go, those that bear it stay, and none comes back before it is lifted", async () => {
+  await using world = await open();
+  const { kube } = world;
+  await makeDeployment(world, "web", 2);
+  const spec = { containers: [{ name: "c", image: "x" }], tolerations: [{ operator: "Exists" as const }] };
+  await kube.create(podResource, { metadata: { namespace, name: "tough" }, spec });
+  await waitUntil(
+    "all run",
+    async () => (await podsOf(world)).filter(({ status }) => status?.phase === "Running").length === 3,
+  );
+  const taint = async (taints: readonly object[]): Promise<unknown> =>
+    kube.patch(nodeResource, { name: "node-0" }, { kind: "merge", value: { spec: { taints } } });
+  await taint([{ key: "out", effect: "NoExecute" }]);
+  await waitUntil("those that do not bear it wait for another node", async () => {
+    const phases = (await podsOf(world, "app=web")).map(
+      ({ status, spec: { nodeName } }) => `${status?.phase} ${nodeName}`,
+    );
+    return phases.length === 2 && phases.every((each) => each === "Pending undefined");
+  });
+  expect((await kube.get(podResource, { namespace, name: "tough" })).status?.phase).toBe("Running");
+  await taint([]);
+  await waitUntil("they run again", () => isRolledOut(world, "web", 2));
+});
+
 test("a binding is made once, to a node, for a Pod that stays", async () => {
   await using world = await open();
   const { api, kube } = world;

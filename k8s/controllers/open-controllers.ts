@@ -13,6 +13,7 @@ import { Informers } from "./informers.ts";
 import { type InstanceSource, openInstancePods } from "./instances/open-instance-pods.ts";
 import type { ControllerTools } from "./keyed-controller.ts";
 import { openScheduler } from "./scheduling/open-scheduler.ts";
+import { openEviction } from "./evict-tainted.ts";
 import { watchNodes } from "./watch-nodes.ts";
 import { openWorkloads } from "./workloads/open-workloads.ts";
 
@@ -60,6 +61,7 @@ export function openControllers(options: ControllersOptions): Controllers {
     openEndpoints(tools),
     openPodCollector(tools),
     watchNodes(tools),
+    openEviction(tools),
     startPruning({
       client,
       clock,

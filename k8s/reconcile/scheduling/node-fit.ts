@@ -43,7 +43,8 @@ export function isWished({ nodeSelector, affinity }: Placement, node: NodeObject
   return required.nodeSelectorTerms.some((term) => holds(term, node));
 }
 
-function isTolerated(taint: Taint, tolerations: readonly Toleration[]): boolean {
+/** Whether one of the tolerations bears the taint. */
+export function isTolerated(taint: Taint, tolerations: readonly Toleration[]): boolean {
   return tolerations.some(({ key, operator, value, effect }) => {
     if (effect !== undefined && effect !== taint.effect) return false;
     if (key !== undefined && key !== "" && key !== taint.key) return false;
