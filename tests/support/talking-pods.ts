@@ -10,6 +10,8 @@ import { waitUntil } from "./wait-until.ts";
 export interface TalkerReport {
   readonly pid: number;
   readonly served: number;
+  /** Of those that lasted. */
+  readonly servedBroken: number;
   readonly kept: number;
   readonly keptBroken: number;
   readonly keptExchanged: number;
