@@ -49,6 +49,7 @@ export const exclusions: readonly Exclusion[] = [
       "k8s/node/kubelet/service-account-tokens.ts",
       "k8s/node/main.ts",
       "k8s/node/metrics.ts",
+      "k8s/node/network/forward-api.ts",
       "k8s/node/network/known-services.ts",
       "k8s/node/network/serve-names.ts",
       "k8s/node/node-object.ts",

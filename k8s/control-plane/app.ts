@@ -94,7 +94,7 @@ async function openStores(base: Base, instances: InstanceLogs): Promise<Stores> 
     dataFile: join(config.dataDir, "objects.sqlite"),
     durability: config.durability,
     serviceRange: config.serviceRange,
-    reservedAddresses: [config.nameserver],
+    reservedAddresses: [config.apiAddress, config.nameserver],
     definitions: lambientDefinitions,
     checks: lambientChecks,
     accountKey: openAccountKey(config.dataDir),

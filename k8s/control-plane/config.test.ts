@@ -9,6 +9,7 @@ test("nothing given: the defaults; the addresses follow from the ranges", () => 
       apiPort: 7443,
       nodeAddress: "10.244.0.1",
       edgeAddress: "10.245.0.1",
+      apiAddress: "10.96.0.1",
       nameserver: "10.96.0.10",
       svidTtlMs: 86_400_000,
     },

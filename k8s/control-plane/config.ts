@@ -28,6 +28,8 @@ export interface Config {
   readonly edgeAddress: IpAddress;
   /** Where Services get addresses; `LAMBIENT_SERVICE_RANGE`, default `10.96.0.0/16`. */
   readonly serviceRange: string;
+  /** Where Pods reach the API: the first address of the service range. */
+  readonly apiAddress: IpAddress;
   /** The nameserver in slots, the tenth address of the services' range: no Service gets it. */
   readonly nameserver: IpAddress;
   /** Longest life of a workload's certificate; `LAMBIENT_SVID_TTL_MS`, default 24 h. */
@@ -77,6 +79,7 @@ export function readConfig(
     waypointRange: texts["waypoint-range"],
     edgeAddress: reader.nth("waypoint-range", 1),
     serviceRange: texts["service-range"],
+    apiAddress: reader.nth("service-range", 1),
     nameserver: reader.nth("service-range", 10),
     svidTtlMs: reader.whole("svid-ttl-ms", 1000, 365 * 86_400_000),
     waypointIdleMs: reader.whole("waypoint-idle-ms", 1, 86_400_000),
@@ -97,7 +100,9 @@ interface Reader {
 
 function makeReader(texts: Texts, problems: string[]): Reader {
   const refuse = (name: Flag, wanted: string): void => {
-    problems.push(`Cannot read --${name} as ${wanted}: "${texts[name]}"`);
+    const problem = `Cannot read --${name} as ${wanted}: "${texts[name]}"`;
+    // More than one field may come from one flag.
+    if (!problems.includes(problem)) problems.push(problem);
   };
   return {
     path(name) {

@@ -25,7 +25,7 @@ export interface Doors {
 /** Opens them. @throws MeshError `io-failed` when one cannot be had */
 export async function openDoors(base: Base, stores: Stores, loop: Loop): Promise<Doors> {
   const { config, log, registry, metrics } = base;
-  const server = issueServerCertificate(base.issuer, base.nowMs());
+  const server = issueServerCertificate(base.issuer, base.nowMs(), config.apiAddress);
   // What verifies us comes before what it verifies: whoever sees a socket finds the root beside it.
   writeWhole(join(config.runDir, "ca.pem"), base.issuer.rootPem);
   writeWhole(join(config.runDir, "release-key.pem"), base.releaseKey.publicPem);

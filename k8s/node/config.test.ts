@@ -12,6 +12,7 @@ test("parseConfig() has defaults for everything", () => {
     nodeAddress: "10.244.0.1",
     podRange: { address: "10.244.0.128", prefixBits: 25 },
     serviceRange: { address: "10.96.0.0", prefixBits: 16 },
+    apiAddress: "10.96.0.1",
     nameserver: "10.96.0.10",
     cgroup: "lambient/pods",
     hostNetworkPath: undefined,

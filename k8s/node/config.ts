@@ -22,6 +22,8 @@ export interface Config {
   readonly podRange: Cidr;
   /** Addresses of Services: `LAMBIENT_SERVICE_RANGE`, default `10.96.0.0/16`. */
   readonly serviceRange: Cidr;
+  /** Where Pods reach the API: the first address of that range. */
+  readonly apiAddress: IpAddress;
   /** What Pods' resolvers ask: the tenth address of that range. */
   readonly nameserver: IpAddress;
   /** The control group of Pods, below the mounts; not the program's own, which is cleared when it starts again. `LAMBIENT_CGROUP`, default `lambient/pods`. */
@@ -97,6 +99,7 @@ export function parseConfig(
     nodeAddress: addressAt(nodeRange.value, 1),
     podRange: upperHalf(nodeRange.value),
     serviceRange: serviceRange.value,
+    apiAddress: addressAt(serviceRange.value, 1),
     nameserver: addressAt(serviceRange.value, nameserverIndex),
     cgroup: text("cgroup"),
     hostNetworkPath: text("host-netns") === "" ? undefined : text("host-netns"),

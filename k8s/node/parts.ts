@@ -25,7 +25,8 @@ import { openPodNetworks, type PodNetworks } from "./kubelet/pod-network.ts";
 import { podFolders } from "./kubelet/pod-paths.ts";
 import { openPodRecords } from "./kubelet/pod-record.ts";
 import { makeServiceAccountTokens } from "./kubelet/service-account-tokens.ts";
-import { KnownServices } from "./network/known-services.ts";
+import { apiPort, forwardApi } from "./network/forward-api.ts";
+import { apiServiceAt, KnownServices } from "./network/known-services.ts";
 import { serveNames } from "./network/serve-names.ts";
 import { openServiceRedirect, type ServiceRedirect } from "./network/service-redirect.ts";
 import { decideServiceTable } from "./network/service-table.ts";
@@ -86,9 +87,12 @@ export function buildParts(options: PartsOptions): Parts {
     api,
     clock,
     log,
+    apiService: apiServiceAt(config.apiAddress, apiPort),
     onChange: () => redirect.update(decideServiceTable(services.services(), services.allSlices())),
   });
   const closeNames = openNames(options, services);
+  const socketPath = join(config.runDir, "api.sock");
+  const closeForward = forwardApi({ libc, log, address: config.apiAddress, socketPath });
   const events = new PodEvents({ api, clock, log, node: config.node });
   const enrolment = openEnrolment({
     libc,
@@ -118,6 +122,7 @@ export function buildParts(options: PartsOptions): Parts {
       services.close();
       await enrolment.close();
       pods.networks.close();
+      closeForward();
       closeNames();
       redirect.close();
     },

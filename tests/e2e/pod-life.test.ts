@@ -310,6 +310,18 @@ print("end", flush=True)
   await pods.delete("web-0", 0);
 });
 
+test("a Pod reaches the API as its service account, by address and by name", async () => {
+  const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+  const ask = (host: string): string =>
+    `curl -sS --cacert ${account}/ca.crt -H "authorization: Bearer $(cat ${account}/token)" https://${host}/api/v1/namespaces/default/pods`;
+  const script = `${ask("$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT")}; ${ask("kubernetes.default.svc")}`;
+  await pods.start("client", { restartPolicy: "Never", ...shell(script) });
+  const done = await pods.until("client", "done", ({ status }) => status?.phase === "Succeeded");
+  const refusal = 'User \\"system:serviceaccount:default:default\\" cannot list resource';
+  expect(pods.log(done, "c").split(refusal).length - 1).toBe(2);
+  await pods.delete("client", 0);
+});
+
 test("Pods live on when the node's program is killed: the same processes, logs and addresses", async () => {
   await pods.start("steady", {
     terminationGracePeriodSeconds: 1,

@@ -9,19 +9,33 @@ export interface ServerCertificate {
   readonly chainPem: string;
 }
 
-/** Names that clients verify: `lambient.local` on unix sockets, the others on the port. */
-const dnsNames = ["localhost", "lambient.local"];
+/** Names that clients verify: `lambient.local` on unix sockets, `localhost` on the port, the others in Pods. */
+const dnsNames = [
+  "localhost",
+  "lambient.local",
+  "kubernetes",
+  "kubernetes.default",
+  "kubernetes.default.svc",
+  "kubernetes.default.svc.cluster.local",
+];
 // Sound: it is canonical.
 const loopback = "127.0.0.1" as IpAddress;
 const yearMs = 365 * 86_400_000;
 const backdateMs = 60_000;
 
-/** Makes one. It is good for a year: the process is restarted more often. */
-export function issueServerCertificate(issuer: Issuer, nowMs: number): ServerCertificate {
+/**
+ * Makes one. It is good for a year: the process is restarted more often.
+ * @param apiAddress where Pods reach the API, if they do
+ */
+export function issueServerCertificate(
+  issuer: Issuer,
+  nowMs: number,
+  apiAddress?: IpAddress,
+): ServerCertificate {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const chainPem = issuer.issue({
     publicKey: publicKey.export({ type: "spki", format: "der" }),
-    altNames: { uris: [], dnsNames, ips: [loopback] },
+    altNames: { uris: [], dnsNames, ips: apiAddress === undefined ? [loopback] : [loopback, apiAddress] },
     notBeforeMs: nowMs - backdateMs,
     notAfterMs: nowMs + yearMs,
   });

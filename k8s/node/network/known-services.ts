@@ -18,6 +18,8 @@ export interface KnownServicesOptions {
   readonly api: KubeClient;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where Pods reach the API, which is a Service of theirs though no object says so. */
+  readonly apiService: ServiceObject;
   /** Something has changed. */
   readonly onChange: () => void;
 }
@@ -63,15 +65,12 @@ export class KnownServices implements ServiceIndex {
 
   /** Those whose variables a Pod of the namespace gets: its own, and the API's. */
   servicesOf(namespace: string): ServiceObject[] {
-    return this.services().filter(
-      ({ metadata }) =>
-        metadata.namespace === namespace ||
-        (metadata.namespace === "default" && metadata.name === "kubernetes"),
-    );
+    const own = this.services().filter(({ metadata }) => metadata.namespace === namespace);
+    return [...own, this.#options.apiService];
   }
 
   service(namespace: string, name: string): ServiceObject | undefined {
-    return this.#services.get(`${namespace}/${name}`);
+    return this.#services.get(`${namespace}/${name}`) ?? this.#apiIf((api) => isNamed(api, namespace, name));
   }
 
   slices(namespace: string, name: string): readonly EndpointSliceObject[] {
@@ -83,7 +82,8 @@ export class KnownServices implements ServiceIndex {
   }
 
   serviceAt(address: string): ServiceObject | undefined {
-    return this.services().find(({ spec }) => spec.clusterIP === address);
+    const isThere = ({ spec }: ServiceObject): boolean => spec.clusterIP === address;
+    return this.services().find(isThere) ?? this.#apiIf(isThere);
   }
 
   /** Follows no more. */
@@ -113,6 +113,11 @@ export class KnownServices implements ServiceIndex {
     });
   }
 
+  #apiIf(isMeant: (service: ServiceObject) => boolean): ServiceObject | undefined {
+    const { apiService } = this.#options;
+    return isMeant(apiService) ? apiService : undefined;
+  }
+
   #changed(): void {
     this.#timer ??= this.#options.clock.after(gatherMs, () => this.#tell());
   }
@@ -129,4 +134,24 @@ export class KnownServices implements ServiceIndex {
     this.#namespaces = new Set([...this.#services.values()].map(({ metadata }) => metadata.namespace));
     this.#options.onChange();
   }
+}
+
+function isNamed({ metadata }: ServiceObject, namespace: string, name: string): boolean {
+  return metadata.namespace === namespace && metadata.name === name;
+}
+
+/** The Service that stands for the API in every cluster. */
+export function apiServiceAt(address: string, port: number): ServiceObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: {
+      name: "kubernetes",
+      namespace: "default",
+      uid: "kubernetes",
+      resourceVersion: "0",
+      creationTimestamp: "1970-01-01T00:00:00Z",
+    },
+    spec: { clusterIP: address, ports: [{ name: "https", port }] },
+  };
 }
