@@ -54,6 +54,7 @@ export const exclusions: readonly Exclusion[] = [
       "k8s/node/network/serve-names.ts",
       "k8s/node/node-object.ts",
       "k8s/node/parts.ts",
+      "runtime/host/dns/name-sockets.ts",
     ],
   },
   {
