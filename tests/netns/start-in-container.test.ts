@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Cgroup, openCgroup, readCgroupMounts } from "#host/linux/cgroup.ts";
-import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
+import { closeFd, closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { openPoller, type Poller } from "#host/linux/poller.ts";
 import { type Child, signals, spawnChild } from "#host/linux/spawn.ts";
 import type { ContainerStreams } from "../../k8s/node/kubelet/container-access.ts";
@@ -14,6 +14,8 @@ import {
   type ContainerPlace,
   startInContainer,
 } from "../../k8s/node/streams/start-in-container.ts";
+import { readDescriptor } from "../../k8s/node/streams/pipe-streams.ts";
+import { openTerminal } from "../../k8s/node/streams/terminal.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 let libc: Libc;
@@ -168,6 +170,17 @@ test("a terminal has the size it is given, hears of another, and ends its input 
   expect(shown).toContain("end");
   expect(streams.stderr).toBeUndefined();
   expect(await streams.exited).toEqual({ kind: "exited", code: 0 });
+});
+
+test("where a container has no terminals of its own, one of the node's serves", async () => {
+  const { ours, theirs } = openTerminal(libc, folder, { columns: 7, rows: 5 });
+  const leaving = new AbortController();
+  const reader = readDescriptor({ libc, poller }, ours, leaving.signal).getReader();
+  libc.call("Cannot write to a terminal", "write", theirs, Buffer.from("shown"), 5);
+  expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe("shown");
+  // The last one who had it is gone: that is its end.
+  closeFd(libc, theirs);
+  expect((await reader.read()).done).toBe(true);
 });
 
 test.each([true, false])("letting go leaves no process, terminal %p", async (tty) => {
