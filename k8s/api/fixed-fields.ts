@@ -18,8 +18,6 @@ const fixedFields: Readonly<Record<string, readonly string[]>> = {
   ],
   "jobs.batch": ["spec.selector", "spec.completionMode"],
   "endpointslices.discovery.k8s.io": ["addressType"],
-  "rolebindings.rbac.authorization.k8s.io": ["roleRef"],
-  "clusterrolebindings.rbac.authorization.k8s.io": ["roleRef"],
   "customresourcedefinitions.apiextensions.k8s.io": ["spec.names.plural", "spec.names.kind"],
 };
 

@@ -1,7 +1,7 @@
 /** rbac.authorization.k8s.io/v1: Role, RoleBinding, ClusterRole, ClusterRoleBinding. What they grant is decided elsewhere. */
 import { arrayOr, objectOr, textOr } from "../json.ts";
-import type { KindDefinition, ObjectCheck, PrinterColumn } from "../kind.ts";
-import { unsupportedValue } from "../refusal.ts";
+import { bindingFaults, bindingRules, roleFaults } from "../authorization/role-checks.ts";
+import type { KindDefinition, PrinterColumn } from "../kind.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { age, createdAt, wide, worked } from "./columns.ts";
@@ -26,7 +26,9 @@ export function rbacKinds(schemas: KubeSchemas): readonly KindDefinition[] {
       group: "rbac.authorization.k8s.io",
       definition: `rbac.v1.${name}`,
       columns,
-      ...(name.endsWith("Binding") ? { check: bindingFaults(namespaced) } : {}),
+      ...(name.endsWith("Binding")
+        ? { check: bindingFaults(namespaced), rules: bindingRules }
+        : { check: roleFaults(namespaced) }),
       more: { namespaced, nameForm: "path-segment" },
     });
   return [
@@ -46,12 +48,4 @@ function subjectsText(binding: WorkingObject, kind: string): string {
       return kind === "ServiceAccount" ? `${textOr(subject["namespace"])}/${name}` : name;
     })
     .join(", ");
-}
-
-function bindingFaults(namespaced: boolean): ObjectCheck {
-  const kinds = namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"];
-  return (binding) => {
-    const kind = textOr(objectOr(binding["roleRef"])["kind"]);
-    return kind === "" || kinds.includes(kind) ? [] : [unsupportedValue("roleRef.kind", kind, kinds)];
-  };
 }

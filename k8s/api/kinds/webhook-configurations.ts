@@ -1,7 +1,8 @@
 /** admissionregistration.k8s.io/v1: ValidatingWebhookConfiguration and MutatingWebhookConfiguration. Calling the webhooks is done elsewhere. */
-import { arrayOr, type JsonObject, objectOr, textOr } from "../json.ts";
+import { compileCondition } from "../admission/match-condition.ts";
+import { arrayOr, type JsonObject, objectOr, textOr, textsOf } from "../json.ts";
 import type { KindDefinition } from "../kind.ts";
-import { type FieldFault, invalidValue, requiredValue } from "../refusal.ts";
+import { type FieldFault, invalidValue, requiredValue, unsupportedValue } from "../refusal.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { builtinKind } from "./builtin-kind.ts";
 import { age, count } from "./columns.ts";
@@ -29,21 +30,74 @@ function webhookFaults(configuration: WorkingObject): readonly FieldFault[] {
 }
 
 function oneWebhookFaults(webhook: JsonObject, field: string): readonly FieldFault[] {
+  return [
+    ...nameFaults(webhook, field),
+    ...choiceFaults(webhook, field),
+    ...clientFaults(objectOr(webhook["clientConfig"]), `${field}.clientConfig`),
+    ...arrayOr(webhook["matchConditions"]).flatMap((condition, index) =>
+      conditionFaults(objectOr(condition), `${field}.matchConditions[${index}]`),
+    ),
+  ];
+}
+
+function nameFaults(webhook: JsonObject, field: string): readonly FieldFault[] {
   const name = textOr(webhook["name"]);
-  const { url, service } = objectOr(webhook["clientConfig"]);
+  if (name === "" || /^[a-z0-9-]+(?:\.[a-z0-9-]+){2,}$/.test(name)) return [];
+  const why = "should be a domain with at least three segments separated by dots";
+  return [invalidValue(`${field}.name`, name, why)];
+}
+
+const choices: Readonly<Record<string, readonly string[]>> = {
+  failurePolicy: ["Fail", "Ignore"],
+  matchPolicy: ["Equivalent", "Exact"],
+  reinvocationPolicy: ["IfNeeded", "Never"],
+  sideEffects: ["None", "NoneOnDryRun"],
+};
+const reviewVersions = ["v1", "v1beta1"];
+
+function choiceFaults(webhook: JsonObject, field: string): readonly FieldFault[] {
   const faults: FieldFault[] = [];
-  if (name !== "" && !/^[a-z0-9-]+(?:\.[a-z0-9-]+){2,}$/.test(name)) {
-    const why = "should be a domain with at least three segments separated by dots";
-    faults.push(invalidValue(`${field}.name`, name, why));
-  }
   if (webhook["sideEffects"] === undefined) {
     faults.push(requiredValue(`${field}.sideEffects`, "must specify one of None, NoneOnDryRun"));
   }
-  if ((url === undefined) === (service === undefined)) {
-    faults.push(requiredValue(`${field}.clientConfig`, "exactly one of url or service is required"));
+  for (const [name, values] of Object.entries(choices)) {
+    const value = webhook[name];
+    if (typeof value === "string" && !values.includes(value)) {
+      faults.push(unsupportedValue(`${field}.${name}`, value, values));
+    }
   }
-  if (arrayOr(webhook["admissionReviewVersions"]).length === 0) {
-    faults.push(requiredValue(`${field}.admissionReviewVersions`, "must specify one of v1, v1beta1"));
+  const { timeoutSeconds } = webhook;
+  if (typeof timeoutSeconds === "number" && (timeoutSeconds < 1 || timeoutSeconds > 30)) {
+    const why = "the timeout value must be between 1 and 30 seconds";
+    faults.push(invalidValue(`${field}.timeoutSeconds`, timeoutSeconds, why));
+  }
+  const versions = textsOf(webhook["admissionReviewVersions"]);
+  const at = `${field}.admissionReviewVersions`;
+  if (versions.length === 0) faults.push(requiredValue(at, "must specify one of v1, v1beta1"));
+  else if (!versions.some((version) => reviewVersions.includes(version))) {
+    faults.push(invalidValue(at, versions, "must include at least one of v1, v1beta1"));
   }
   return faults;
+}
+
+function clientFaults({ url, service }: JsonObject, field: string): readonly FieldFault[] {
+  if ((url === undefined) === (service === undefined)) {
+    return [requiredValue(field, "exactly one of url or service is required")];
+  }
+  if (typeof url !== "string") return [];
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1] ?? "";
+  const form = "desired format: https://host[/path]";
+  if (scheme !== "https") {
+    return [invalidValue(`${field}.url`, scheme, `'https' is the only allowed URL scheme; ${form}`)];
+  }
+  return URL.parse(url) === null
+    ? [invalidValue(`${field}.url`, url, `url must be a valid URL; ${form}`)]
+    : [];
+}
+
+function conditionFaults(condition: JsonObject, field: string): readonly FieldFault[] {
+  const expression = textOr(condition["expression"]);
+  if (expression.trim() === "") return [requiredValue(`${field}.expression`)];
+  const compiled = compileCondition(expression);
+  return compiled.ok ? [] : [invalidValue(`${field}.expression`, expression, compiled.error)];
 }

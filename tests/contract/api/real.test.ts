@@ -14,6 +14,7 @@ import {
 
 const suites = [
   "apply",
+  "authorization",
   "definitions",
   "custom",
   "fixed",
@@ -22,6 +23,8 @@ const suites = [
   "lists",
   "objects",
   "patches",
+  "rules",
+  "webhooks",
   "pods",
   "scale",
   "validation",
