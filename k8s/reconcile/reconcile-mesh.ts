@@ -2,6 +2,7 @@
 import { indexMesh } from "../translate/mesh-index.ts";
 import type { MeshObjects } from "../translate/mesh-objects.ts";
 import type { Action } from "./action.ts";
+import { reconcileBindings } from "./reconcile-bindings.ts";
 import { reconcileFunctions } from "./reconcile-functions.ts";
 import { reconcileGateways } from "./reconcile-gateways.ts";
 import { reconcilePeerAuthentications } from "./reconcile-peer-authentications.ts";
@@ -19,5 +20,6 @@ export function reconcileMesh(objects: MeshObjects, verify: Verify, now: string)
     ...reconcileRoutes(index, now),
     ...reconcilePolicies(index, now),
     ...reconcilePeerAuthentications(index, now),
+    ...reconcileBindings(index, now),
   ];
 }

@@ -84,13 +84,19 @@ export function hostnameOf(service: ServiceObject, settings: MeshSettings): stri
  * not there, which then is none.
  */
 export function waypointOfService(index: MeshIndex, service: ServiceObject): WaypointPlace | undefined {
+  const key = waypointNameOf(index, service);
+  const isHere = key?.startsWith(`${service.metadata.namespace}/`) === true;
+  const place = key === undefined || !isHere ? undefined : index.waypoints.get(key);
+  return place?.servesServices === true ? place : undefined;
+}
+
+/** The waypoint that a Service names, `<namespace>/<name>`, whether there is one or not. */
+export function waypointNameOf(index: MeshIndex, service: ServiceObject): string | undefined {
   const { namespace, labels = {} } = service.metadata;
   const ofNamespace = index.namespaces.get(namespace)?.metadata.labels ?? {};
   const chosen = labels[useWaypointLabel] === undefined ? ofNamespace : labels;
-  // `none` is a name that no waypoint can have; a waypoint of another namespace is none that is here.
   const { [useWaypointLabel]: name = "none", [useWaypointNamespaceLabel]: home = namespace } = chosen;
-  const place = index.waypoints.get(`${home}/${name}`);
-  return place?.servesServices === true ? place : undefined;
+  return name === "none" ? undefined : `${home}/${name}`;
 }
 
 /** The identity of a service account. */

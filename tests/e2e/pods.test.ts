@@ -188,6 +188,10 @@ test("a Service of Pods stands behind a waypoint, which names the caller to them
     longMs,
   );
   expect(await callersOf("cart")).toContain("waypoint");
+  await waitUntil("the Service is told so", async () => {
+    const { body } = await mesh.apiFetch(`${core}/services/behind`);
+    return body.includes("Successfully attached to waypoint shop/waypoint");
+  });
 }, 60_000);
 
 test("under STRICT Pods outside the mesh are refused, and probes pass", async () => {
