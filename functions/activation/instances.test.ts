@@ -145,3 +145,17 @@ test("an instance that does not stop loses its slot, and both failures are told"
     { event: "cannot clear a slot", slot: "slot-0", error: "it is busy" },
   ]);
 });
+
+test("those that ended are told of for a minute, the latest ones when they are many", async () => {
+  const { clock, instances, add } = open();
+  for (let i = 0; i < 300; i++) add();
+  clock.advance(1000); // all idle at once
+  await instances.stopAll();
+  const { ended } = instances;
+  expect(ended).toHaveLength(256);
+  expect(ended.at(-1)).toEqual({ id: "i299", namespace: "shop", reason: "idle", endedAtMs: clock.nowMs() });
+  clock.advance(60_000);
+  expect(instances.ended).toHaveLength(256);
+  clock.advance(1);
+  expect(instances.ended).toEqual([]);
+});

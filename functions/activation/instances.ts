@@ -29,8 +29,9 @@ export interface EndedInstance {
   readonly endedAtMs: number;
 }
 
-/** Ended instances that are told of: those who show instances ask several times a second. */
+/** Ended instances that are told of, and for how long: those who show instances ask several times a second. */
 const endedMax = 256;
+const endedToldMs = 60_000;
 
 interface Entry {
   readonly instance: Instance;
@@ -71,9 +72,10 @@ export class Instances {
     }));
   }
 
-  /** Those that ended last, the latest at the end. */
+  /** Those that ended within the last minute, the latest at the end. */
   get ended(): readonly EndedInstance[] {
-    return [...this.#ended];
+    const fromMs = this.#options.clock.nowMs() - endedToldMs;
+    return this.#ended.filter(({ endedAtMs }) => endedAtMs >= fromMs);
   }
 
   /** The instances of a revision that can be given out, as the decision on activation sees them. */
