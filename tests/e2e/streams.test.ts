@@ -137,6 +137,11 @@ function describeClient(client: string, path: string): void {
     expect((await run(["exec", "-i", ...inMain, "--", "true"], "x".repeat(3 * mebibyte))).code).toBe(0);
   });
 
+  test("a command may be long", async () => {
+    const { out, code } = await run(exec("sh", "-c", `true ${"word ".repeat(20_000)}; echo done`));
+    expect([out, code]).toEqual(["done\n", 0]);
+  });
+
   test("256 MiB pass both ways, and the API holds little of it", async () => {
     const bytes = new Uint8Array(64 * mebibyte);
     for (let i = 0; i < bytes.length; i += 65_536) crypto.getRandomValues(bytes.subarray(i, i + 65_536));

@@ -1,6 +1,6 @@
 /** Commands in a process's namespaces, root and control group: what they see, their streams, terminals, ends. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Cgroup, openCgroup, readCgroupMounts } from "#host/linux/cgroup.ts";
@@ -181,6 +181,9 @@ test("where a container has no terminals of its own, one of the node's serves", 
   // The last one who had it is gone: that is its end.
   closeFd(libc, theirs);
   expect((await reader.read()).done).toBe(true);
+  mkdirSync(join(folder, "dev/pts"), { recursive: true });
+  writeFileSync(join(folder, "dev/pts/ptmx"), "no terminal");
+  expect(() => openTerminal(libc, folder, undefined)).toThrow("Cannot make a terminal: ENOTTY");
 });
 
 test.each([true, false])("letting go leaves no process, terminal %p", async (tty) => {

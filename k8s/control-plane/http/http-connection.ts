@@ -31,8 +31,13 @@ interface Exchange {
   isRead: boolean;
 }
 
-/** POST too may ask for another protocol: that is how SPDY is asked for. */
-const limits = { ...defaultHttp1Limits, mayUpgradePosts: true };
+/** A command to run stands in the target. POST too may ask for another protocol: that is how SPDY is asked for. */
+const limits = {
+  ...defaultHttp1Limits,
+  headBytesMax: 256 << 10,
+  targetBytesMax: 192 << 10,
+  mayUpgradePosts: true,
+};
 /** Bodies up to here are waited for: most fit into one read with their head, and cost no stream. */
 const shortBodyBytes = 64 << 10;
 /** What a client may send ahead of the response it waits for. */
