@@ -60,7 +60,8 @@ export function startEmbeddedApi(options: Partial<ApiOptions> & { readonly log?:
     ...options,
   });
   const tls = { key: keyPem, cert: certificatePem };
-  const answer = (request: Request): Promise<Response> => api.handle(request, userOf(request));
+  const answer = async (request: Request): Promise<Response> =>
+    api.handle(request, await userOf(api, request));
   const onSocket = Bun.serve({ ...patience, unix: socketPath, tls, fetch: answer, maxRequestBodySize });
   const onPort = Bun.serve({
     port: 0,
@@ -87,9 +88,11 @@ export function startEmbeddedApi(options: Partial<ApiOptions> & { readonly log?:
   };
 }
 
-function userOf(request: Request): User | undefined {
-  const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
-  return [adminUser, nodeUser, strangerUser].find((known) => known.token === token)?.user;
+/** A test's own user, or a service account. */
+async function userOf(api: Api, request: Request): Promise<User | undefined> {
+  const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+  const known = [adminUser, nodeUser, strangerUser].find((user) => user.token === token);
+  return known?.user ?? api.authenticate(token);
 }
 
 /** A certificate for `localhost` and `lambient.local`, and the authority that signed it. */
