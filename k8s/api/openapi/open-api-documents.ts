@@ -23,6 +23,8 @@ interface Written {
   readonly kinds: readonly KindDefinition[];
   readonly definitions: Definitions;
   readonly texts: Map<string, string>;
+  /** The second version as protobuf. */
+  gnostic: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** Opens them. */
@@ -31,7 +33,12 @@ export function openApiDocuments(schemas: KubeSchemas): OpenApiDocuments {
   const current = (served: Served): Written => {
     if (written === undefined || !isSame(written.kinds, served.kinds)) {
       const { kinds } = served;
-      written = { kinds, definitions: openApiDefinitions(schemas, kinds), texts: new Map() };
+      written = {
+        kinds,
+        definitions: openApiDefinitions(schemas, kinds),
+        texts: new Map(),
+        gnostic: undefined,
+      };
     }
     return written;
   };
@@ -68,7 +75,8 @@ function answerV2(served: Served, written: Written, request: Request): Response 
   const accept = request.headers.get("accept") ?? "";
   const write = (): JsonObject => writeV2(served, written.definitions);
   if (accept.includes(gnosticAsked) || accept.includes(gnosticType)) {
-    return answerWithTag(request, writeGnostic(write()), { ...jsonHeaders, "content-type": gnosticType });
+    written.gnostic ??= writeGnostic(write());
+    return answerWithTag(request, written.gnostic, { ...jsonHeaders, "content-type": gnosticType });
   }
   if (!takesJson(accept)) throw notAcceptable();
   return answerWithTag(request, textOf(written, "v2", write), jsonHeaders);
