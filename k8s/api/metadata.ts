@@ -2,6 +2,7 @@
 import { type JsonObject, textsOf } from "./json.ts";
 import { type FieldFault, forbiddenField, invalidValue } from "./refusal.ts";
 import type { WorkingMeta } from "./working-object.ts";
+import type { OwnerReference } from "#host/kube/object.ts";
 
 const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 
@@ -72,9 +73,24 @@ function userMeta(meta: WorkingMeta): Partial<WorkingMeta> {
   return {
     ...(isEmpty(labels) ? {} : { labels }),
     ...(isEmpty(annotations) ? {} : { annotations }),
-    ...(isEmpty(ownerReferences) ? {} : { ownerReferences }),
+    ...(isEmpty(ownerReferences) ? {} : { ownerReferences: onePerOwner(ownerReferences) }),
     ...(isEmpty(finalizers) ? {} : { finalizers }),
   };
+}
+
+/** Of equal references the first counts. */
+function onePerOwner(references: readonly OwnerReference[]): readonly OwnerReference[] {
+  const seen = new Set<string>();
+  return references.filter((reference) => {
+    const text = ownerText(reference);
+    return !seen.has(text) && seen.add(text);
+  });
+}
+
+/** What a reference says, the same for equal ones. */
+export function ownerText(reference: Partial<OwnerReference>): string {
+  const { apiVersion, kind, name, uid, controller, blockOwnerDeletion } = reference;
+  return JSON.stringify([apiVersion, kind, name, uid, controller, blockOwnerDeletion]);
 }
 
 function isEmpty(value: object | null | undefined): value is null | undefined {

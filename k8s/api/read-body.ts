@@ -2,8 +2,9 @@
 import type { KubeError } from "#host/kube/kube-error.ts";
 import { apiVersionOf } from "#host/kube/object.ts";
 import { metadataSchema } from "./apply/merge-schema.ts";
-import { depthMax, isJsonObject, isTooDeep, type JsonObject, objectOr, textOr } from "./json.ts";
+import { arrayOr, depthMax, isJsonObject, isTooDeep, type JsonObject, objectOr, textOr } from "./json.ts";
 import { findVersion } from "./kind.ts";
+import { ownerText } from "./metadata.ts";
 import { badRequest, type FieldFault, patchedInvalid, unrecognized } from "./refusal.ts";
 import type { WorkingObject } from "./working-object.ts";
 import type { Target, WriteOptions } from "./write-context.ts";
@@ -19,9 +20,9 @@ export function asObjectOf(target: Target, value: unknown): WorkingObject {
   }
   if (isTooDeep(value)) throw badRequest(`the object is nested deeper than ${depthMax} levels`);
   const wanted = apiVersionOf({ group: target.kind.group, version: target.version });
-  const { apiVersion: _version, kind: _kind, metadata = {}, ...rest } = value;
+  const { apiVersion: _version, kind: _kind, metadata: sent, ...rest } = value;
   checkType(target, value, wanted);
-  if (!isJsonObject(metadata)) throw badRequest("metadata must be an object");
+  const metadata = readMetadata(target, sent ?? {});
   const { namespace = "", ...meta } = metadata;
   if (namespace !== "" && namespace !== target.namespace) {
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
@@ -34,6 +35,27 @@ export function asObjectOf(target: Target, value: unknown): WorkingObject {
     metadata: checked as WorkingObject["metadata"],
     ...rest,
   };
+}
+
+/** Metadata with their maps as texts: null is an empty one. @throws KubeError 400 for what is no object. */
+function readMetadata({ kind, version }: Target, sent: unknown): JsonObject {
+  if (!isJsonObject(sent)) {
+    const got = Array.isArray(sent) ? "array" : typeof sent;
+    const where = `Go struct field ${kind.kind}.metadata of type v1.ObjectMeta`;
+    throw badRequest(
+      `${kind.kind} in version "${version}" cannot be handled as a ${kind.kind}: json: cannot unmarshal ${got} into ${where}`,
+    );
+  }
+  const { labels, annotations } = sent;
+  return {
+    ...sent,
+    ...(isJsonObject(labels) ? { labels: withoutNulls(labels) } : {}),
+    ...(isJsonObject(annotations) ? { annotations: withoutNulls(annotations) } : {}),
+  };
+}
+
+function withoutNulls(map: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, value ?? ""]));
 }
 
 function checkType(target: Target, value: JsonObject, wanted: string): void {
@@ -87,6 +109,7 @@ export function readBySchema(
     throw cannotBeHandled(target, incoming, `strict decoding error: ${texts.join(", ")}`);
   }
   if (rule === "Warn") warnings.push(...texts);
+  warnings.push(...ownerWarnings(incoming.metadata));
   return { faults, warnings };
 }
 
@@ -95,6 +118,21 @@ const fieldsMax = 16;
 
 /** Metadata that are known to nobody any more, and that old clients still send. */
 const formerMetadata = ["selfLink", "clusterName"];
+
+function ownerWarnings(metadata: object): readonly string[] {
+  const seen = new Set<string>();
+  const twice: string[] = [];
+  for (const owner of arrayOr(objectOr(metadata)["ownerReferences"])) {
+    const text = ownerText(objectOr(owner));
+    if (seen.has(text)) twice.push(textOr(objectOr(owner)["uid"]));
+    seen.add(text);
+  }
+  if (twice.length === 0) return [];
+  const uids = twice.slice(0, fieldsMax).join(", ");
+  return [
+    `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${uids}`,
+  ];
+}
 
 function unknownMetadata(metadata: object): readonly string[] {
   const known = objectOr(metadataSchema["properties"]);

@@ -158,6 +158,30 @@ describe("a dry run", () => {
   });
 });
 
+describe("metadata", () => {
+  test("names an owner once, and says so", async () => {
+    const uid = crypto.randomUUID();
+    const owner = { apiVersion: "v1", kind: "ConfigMap", name: "a", uid };
+    const ownerReferences = [owner, { ...owner }];
+    const made = await post("dryRun=All", { metadata: { name: "x", ownerReferences } });
+    expect(made.body["metadata"]?.["ownerReferences"] as unknown).toEqual([owner]);
+    expect(warnings(made)).toEqual([
+      `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${uid}`,
+    ]);
+  });
+
+  test("takes null for an empty text, and no metadata for no name", async () => {
+    const made = await post("dryRun=All", { metadata: { name: "x", labels: { a: null } } });
+    expect(made.body["metadata"]?.["labels"] as unknown).toEqual({ a: "" });
+    expect((await post("", { metadata: null })).status).toBe(422);
+    expect(refusal(await post("", { metadata: [] }))).toEqual([
+      400,
+      "BadRequest",
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal array into Go struct field ConfigMap.metadata of type v1.ObjectMeta',
+    ]);
+  });
+});
+
 describe("bodies", () => {
   test.each<[string, unknown, string]>([
     ["an empty one", "{", "couldn't get version/kind; json parse error: "],
