@@ -27,6 +27,7 @@ const suites = [
   "webhooks",
   "pods",
   "scale",
+  "schemas",
   "validation",
   "watch",
 ];
