@@ -61,7 +61,7 @@ export interface OpenEnrolment extends PodEnrolment {
 /** Deadline of ZDS for every request; one ztunnel that serves and a few that drain. */
 const zdsLimits = { deadlineMs: 5000, connectionsMax: 8 } as const;
 /** How often every Pod is looked at, a few of them at a time; changes of its rules are noticed at once. */
-const look = { roundMs: 1500, sliceMs: 100 } as const;
+const look = { roundMs: 1900, sliceMs: 100 } as const;
 /** A ztunnel that ends lets go of its listeners a moment after its connection; then what is captured must be refused. */
 const lookAfterLossMs = [1, 5, 20, 50, 100, 200, 400] as const;
 /** How long the kubelet waits for the API to speak of a Pod that it has seen there itself. */
