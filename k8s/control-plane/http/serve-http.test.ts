@@ -304,3 +304,34 @@ test("a connection without a request is closed in time, half a request is told s
   patient.close();
   await waitUntil("nothing is left", () => busy?.isClosed === true && patient.connectionsOpen === 0);
 });
+
+test("connections that break off in the midst of TLS, or speak none, harm nobody", async () => {
+  // The beginning of a TLS record that says hello, and what is none.
+  const beginnings = [
+    Buffer.alloc(0),
+    Buffer.from("160301020001", "hex"),
+    Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+  ];
+  let over = 0;
+  const socket = { data() {}, close: () => void over++, error() {} };
+  for (let round = 0; round < 20; round++) {
+    for (const bytes of beginnings) {
+      const raw = await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket });
+      raw.write(bytes);
+      if (round % 2 === 0) await Bun.sleep(0);
+      raw.terminate();
+      // One that goes while the server is about to answer its hello.
+      const whole = Bun.connect({
+        hostname: "127.0.0.1",
+        port: server.port,
+        tls: { rejectUnauthorized: false },
+        socket: { ...socket, open: (opened) => void setImmediate(() => opened.terminate()) },
+      });
+      await whole.catch(() => undefined);
+    }
+  }
+  await waitUntil("all are over", () => over >= 60 && server.connectionsOpen === 0);
+  await using client = await connect();
+  client.send("GET /text HTTP/1.1\r\nhost: a\r\n\r\n");
+  await waitUntil("it serves on", () => client.text().includes("GET none"));
+});

@@ -104,12 +104,21 @@ type ConnectArguments = Parameters<typeof Bun.connect<TcpStream>>[0];
 
 /** Shared by every connection of this kind, unix ones too; the stream is the socket's `data`. */
 export const streamHandler: SocketHandler<TcpStream> = {
-  data: (socket, bytes) => socket.data.onSocketData(bytes),
-  drain: (socket) => socket.data.onSocketDrain(),
-  end: (socket) => socket.data.onSocketEnd(),
-  close: (socket, error) => socket.data.onSocketClose(error),
-  error: (socket, error) => socket.data.onSocketError(error),
+  data: (socket, bytes) => streamOf(socket)?.onSocketData(bytes),
+  drain: (socket) => streamOf(socket)?.onSocketDrain(),
+  end: (socket) => streamOf(socket)?.onSocketEnd(),
+  close: (socket, error) => streamOf(socket)?.onSocketClose(error),
+  error(socket, error) {
+    const stream = streamOf(socket);
+    if (stream === undefined) socket.terminate();
+    else stream.onSocketError(error);
+  },
 };
+
+/** A connection that ends while it is being opened, in the midst of TLS for instance, has no stream: it is told of all the same. */
+function streamOf(socket: Socket<TcpStream>): TcpStream | undefined {
+  return socket.data;
+}
 
 function listenAt(
   target: ListenTarget,
