@@ -11,6 +11,7 @@ import { watchRouting } from "#host/linux/routing-watch.ts";
 import type { Log } from "#host/log.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import { servePackets } from "#host/zds/packet-socket.ts";
+import type { PodObject } from "../../model/pod.ts";
 import { redirectionAnnotation } from "../../reconcile/enrolment/decide-enrolment.ts";
 import { openEnrolmentMetrics, registerEnrolmentFacts } from "./enrolment-metrics.ts";
 import { enrolmentNews, type PodEventSink } from "./enrolment-news.ts";
@@ -20,7 +21,7 @@ import { PodLife, type PodLifeOptions, type PodLifeState } from "./pod-life.ts";
 import type { PodEnrolment, PodSandbox } from "./pod-sandbox.ts";
 import type { CapturedServices } from "./capture-pod.ts";
 import { PodZds } from "./pod-zds.ts";
-import { type Redirection, Redirections } from "./redirections.ts";
+import { Redirections } from "./redirections.ts";
 
 /** What enrolment is built from. */
 export interface EnrolmentOptions {
@@ -216,11 +217,11 @@ class Enrolment {
     const { wishes, life } = this.#parts;
     const entry = this.#pods.get(uid);
     if (entry === undefined) return;
-    const value = wishes.find(uid)?.metadata.annotations?.[redirectionAnnotation];
-    if (value === undefined || isRedirection(value)) life.redirections.know(uid, value);
+    const pod = wishes.find(uid);
+    if (pod !== undefined) life.redirections.observe(pod);
     const decision = wishes.decisionFor(uid);
     // A Pod that was made anew, or let go without a word, must not be taken for one that has tunnels.
-    if (decision?.kind === "out" && entry.life.state === "plain" && value !== undefined)
+    if (decision?.kind === "out" && entry.life.state === "plain" && isSaidToBeIn(pod))
       void life.redirections.set(entry.life.sandbox, undefined);
     entry.life.want(decision);
   }
@@ -256,6 +257,6 @@ class Enrolment {
   }
 }
 
-function isRedirection(value: string): value is NonNullable<Redirection> {
-  return value === "enabled" || value === "pending";
+function isSaidToBeIn(pod: PodObject | undefined): boolean {
+  return pod?.metadata.annotations?.[redirectionAnnotation] !== undefined;
 }

@@ -4,6 +4,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import { KubeError } from "#host/kube/kube-error.ts";
 import { silentLog } from "#host/log.ts";
 import { MeshError } from "#host/mesh-error.ts";
+import type { PodObject } from "../../model/pod.ts";
 import { Redirections } from "./redirections.ts";
 
 const pod = { uid: "u1", namespace: "shop", name: "web" };
@@ -14,10 +15,10 @@ function open() {
   const asked: unknown[] = [];
   let refusal: Error | undefined;
   const api = {
-    async patchStatus(_: unknown, key: unknown, patch: { readonly value: unknown }) {
+    async patchStatus(_: unknown, __: unknown, patch: { readonly value: unknown }) {
       asked.push(patch.value);
       if (refusal !== undefined) throw refusal;
-      return key;
+      return { metadata: { resourceVersion: "10" } };
     },
   } as unknown as KubeClient; // sound: nothing else of it is used
   const redirections = new Redirections({ api, clock, log: silentLog });
@@ -47,9 +48,26 @@ test("a value is written once, and taken away by null", async () => {
   expect(asked).toEqual([written("enabled"), written(null)]);
 });
 
+function seen(version: string, value?: string): PodObject {
+  const annotations = value === undefined ? {} : { "ambient.istio.io/redirection": value };
+  const metadata = { ...pod, resourceVersion: version, creationTimestamp: "", annotations };
+  return { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [] } };
+}
+
+test("what someone takes away is written again; what is older, or another's change, is not minded", async () => {
+  const { redirections, asked } = open();
+  await redirections.set(pod, "enabled");
+  redirections.observe(seen("9"));
+  redirections.observe(seen("11", "enabled"));
+  expect(asked.length).toBe(1);
+  redirections.observe(seen("12"));
+  redirections.observe(seen("13"));
+  expect(asked).toEqual([written("enabled"), written("enabled")]);
+});
+
 test("what the API is known to have is not written", async () => {
   const { redirections, asked } = open();
-  redirections.know("u1", "enabled");
+  redirections.observe(seen("1", "enabled"));
   await redirections.set(pod, "enabled");
   expect(asked).toEqual([]);
 });

@@ -4,7 +4,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import { isNotFound } from "#host/kube/kube-error.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
-import { podResource } from "../../model/pod.ts";
+import { type PodObject, podResource } from "../../model/pod.ts";
 import { redirectionAnnotation } from "../../reconcile/enrolment/decide-enrolment.ts";
 
 /** Which Pod. */
@@ -26,10 +26,13 @@ export interface RedirectionOptions {
 
 interface Standing {
   readonly value: Redirection;
+  /** The Pod's version since which the API has it; absent while it is not written. */
+  since: bigint | undefined;
   retry: Timer | undefined;
 }
 
 const retryMs = { first: 200, longest: 10_000 } as const;
+
 /** See the file's opening. */
 export class Redirections {
   readonly #options: RedirectionOptions;
@@ -44,14 +47,24 @@ export class Redirections {
     const known = this.#wanted.get(pod.uid);
     if (known !== undefined && known.value === value) return;
     known?.retry?.cancel();
-    const standing: Standing = { value, retry: undefined };
+    const standing: Standing = { value, since: undefined, retry: undefined };
     this.#wanted.set(pod.uid, standing);
     await this.#write(pod, standing, retryMs.first);
   }
 
-  /** The API has the Pod with this value: what is wanted is compared with that from now on. */
-  know(uid: string, value: Redirection): void {
-    if (!this.#wanted.has(uid)) this.#wanted.set(uid, { value, retry: undefined });
+  /** Hears how the API has the Pod: what it has from before need not be written, and what someone has changed since is written again. */
+  observe({ metadata }: PodObject): void {
+    const { uid, namespace, name, annotations, resourceVersion } = metadata;
+    const value = annotations?.[redirectionAnnotation];
+    const version = BigInt(resourceVersion);
+    const standing = this.#wanted.get(uid);
+    if (standing === undefined) {
+      if (isRedirection(value)) this.#wanted.set(uid, { value, since: version, retry: undefined });
+      return;
+    }
+    if (standing.since === undefined || version <= standing.since || value === standing.value) return;
+    standing.since = undefined;
+    void this.#write({ uid, namespace, name }, standing, retryMs.first);
   }
 
   /** Nothing is told of the Pod any more. */
@@ -72,7 +85,8 @@ export class Redirections {
     const annotations = { [redirectionAnnotation]: standing.value ?? null };
     try {
       const patch = { kind: "merge", value: { metadata: { uid, annotations } } } as const;
-      await api.patchStatus(podResource, { namespace, name }, patch);
+      const written = await api.patchStatus(podResource, { namespace, name }, patch);
+      standing.since = BigInt(written.metadata.resourceVersion);
     } catch (error) {
       if (isNotFound(error) || this.#wanted.get(uid) !== standing) return;
       log.warn("redirection not told", { pod: name, namespace, error: errorText(error) });
@@ -80,4 +94,8 @@ export class Redirections {
       standing.retry = clock.after(pauseMs, () => void this.#write(pod, standing, next));
     }
   }
+}
+
+function isRedirection(value: string | undefined): value is Redirection {
+  return value === undefined || value === "enabled" || value === "pending";
 }
