@@ -27,19 +27,19 @@ test("a plain definition has no faults", () => {
 const field = "spec.validation.openAPIV3Schema";
 
 test.each([
-  [{ group: "nodot" }, ["spec.group", "metadata.name"]],
+  [{ group: "nodot" }, ["metadata.name", "spec.group"]],
   [
     { names: { plural: "Things", kind: "Thing", singular: "a", listKind: "b" } },
-    ["spec.names.plural", "metadata.name"],
+    ["metadata.name", "spec.names.plural"],
   ],
   [
-    { names: { plural: "things", kind: "thing" } },
-    ["spec.names.kind", "spec.names.singular", "spec.names.listKind"],
+    { names: { plural: "things", kind: "bad kind" } },
+    ["spec.names.singular", "spec.names.kind", "spec.names.listKind"],
   ],
   [{ scope: "Galaxy" }, ["spec.scope"]],
   [{ preserveUnknownFields: true }, ["spec.preserveUnknownFields"]],
   [{ conversion: { strategy: "Webhook" } }, ["spec.conversion.strategy"]],
-  [{ versions: [] }, ["spec.versions"]],
+  [{ versions: [] }, ["spec.versions", "status.storedVersions"]],
   [{ versions: [{ name: "v1", served: true, storage: true }] }, ["spec.versions[0].schema.openAPIV3Schema"]],
   [
     {
@@ -47,7 +47,7 @@ test.each([
         { name: "v1", served: true, storage: false, schema: { openAPIV3Schema: { type: "object" } } },
       ],
     },
-    ["spec.versions"],
+    ["spec.versions", "status.storedVersions"],
   ],
 ] as const)("refuses %j", (spec, want) => {
   expect(definitionFaults(definition(spec as JsonObject)).map((fault) => fault.field)).toEqual([...want]);

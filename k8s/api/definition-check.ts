@@ -1,64 +1,85 @@
 /** Whether a CustomResourceDefinition can be served: its names, its versions, and schemas that are structural. */
 import { errorText } from "#host/mesh-error.ts";
 import { compileRules } from "./cel/schema-rules.ts";
+import { labelFaults, namesFaults } from "./definitions/names-check.ts";
 import { structuralFaults } from "./definitions/schema-check.ts";
+import { deprecationFaults, partsFaults } from "./definitions/version-parts-check.ts";
 import { arrayOr, isJsonObject, type JsonObject, objectOr, textOr } from "./json.ts";
 import { type FieldFault, invalidValue, requiredValue, unsupportedValue } from "./refusal.ts";
 import { valueChecker } from "./value-check.ts";
 import type { WorkingObject } from "./working-object.ts";
 
-const label = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const groupName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
 /** Faults of a definition. */
 export function definitionFaults(definition: WorkingObject): readonly FieldFault[] {
   const spec = objectOr(definition["spec"]);
-  const names = objectOr(spec["names"]);
-  const faults: FieldFault[] = [];
-  const group = textOr(spec["group"]);
-  if (!groupName.test(group)) faults.push(invalidValue("spec.group", group, "must be a domain name"));
-  const plural = textOr(names["plural"]);
-  if (!label.test(plural)) faults.push(invalidValue("spec.names.plural", plural, "must be a DNS-1035 label"));
-  if (!/^[A-Z][A-Za-z0-9]{0,62}$/.test(textOr(names["kind"]))) {
-    faults.push(invalidValue("spec.names.kind", names["kind"], "must be one word in CamelCase"));
-  }
-  for (const field of ["singular", "listKind"]) {
-    if (textOr(names[field]) === "") {
-      faults.push(invalidValue(`spec.names.${field}`, names[field], "must be one word"));
-    }
-  }
-  if (definition.metadata.name !== `${plural}.${group}`) {
-    const why = `must be spec.names.plural+"."+spec.group, "${plural}.${group}"`;
-    faults.push(invalidValue("metadata.name", definition.metadata.name, why));
-  }
-  const scopes = ["Namespaced", "Cluster"];
-  if (!scopes.includes(textOr(spec["scope"]))) {
-    faults.push(unsupportedValue("spec.scope", spec["scope"], scopes));
-  }
+  const faults: FieldFault[] = [...namesFaults(definition)];
   if (spec["preserveUnknownFields"] === true) {
-    const why = "must be false; use x-kubernetes-preserve-unknown-fields in the schema";
+    const why =
+      "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
     faults.push(invalidValue("spec.preserveUnknownFields", true, why));
   }
   const strategy = objectOr(spec["conversion"])["strategy"] ?? "None";
   if (strategy !== "None") faults.push(unsupportedValue("spec.conversion.strategy", strategy, ["None"]));
-  return [...faults, ...versionFaults(spec)];
+  return [...faults, ...versionFaults(arrayOr(spec["versions"]).map(objectOr))];
 }
 
-function versionFaults(spec: JsonObject): readonly FieldFault[] {
-  const versions = arrayOr(spec["versions"]).map(objectOr);
-  if (versions.length === 0) return [requiredValue("spec.versions", "must have at least one version")];
-  const faults: FieldFault[] = [];
+function versionFaults(versions: readonly JsonObject[]): readonly FieldFault[] {
   const names = versions.map((version) => textOr(version["name"]));
-  for (const [index, name] of names.entries()) {
-    const field = `spec.versions[${index}].name`;
-    if (!label.test(name)) faults.push(invalidValue(field, name, "must be a DNS-1035 label"));
-    if (names.indexOf(name) < index) faults.push(invalidValue(field, name, "must be unique"));
+  const faults: FieldFault[] = [];
+  for (const [index, version] of versions.entries()) {
+    const field = `spec.versions[${index}]`;
+    faults.push(...labelFaults(`${field}.name`, version["name"]), ...deprecationFaults(version, field));
   }
-  faults.push(...schemasFaults(versions));
-  if (versions.filter((version) => version["storage"] === true).length !== 1) {
-    const why = "must have exactly one version marked as storage version";
-    faults.push(invalidValue("spec.versions", [...new Set(names)], why));
+  // Kubernetes' oldest form has the first version's name at a place of its own.
+  if (faults.some(({ field }) => field === "spec.versions[0].name")) {
+    faults.push(...labelFaults("spec.version", names[0]));
   }
-  return faults;
+  if (new Set(names).size < names.length) {
+    faults.push(invalidValue("spec.versions", versions.map(shown), "must contain unique version names"));
+  }
+  return [...faults, ...storageFaults(versions), ...partFaults(versions), ...schemasFaults(versions)];
+}
+
+function storageFaults(versions: readonly JsonObject[]): readonly FieldFault[] {
+  const stored = versions.filter((version) => version["storage"] === true).map((version) => version["name"]);
+  if (stored.length === 1) return [];
+  const why = "must have exactly one version marked as storage version";
+  const status =
+    stored.length === 0
+      ? invalidValue("status.storedVersions", null, "must have at least one stored version")
+      : invalidValue(
+          "status.storedVersions",
+          stored.slice(0, 1),
+          `must have the storage version ${textOr(stored.at(-1))}`,
+        );
+  return [invalidValue("spec.versions", versions.map(shown), why), status];
+}
+
+/** A version as Go's JSON shows it in a refusal: what all versions have in common is not told again. */
+function shown(version: JsonObject): JsonObject {
+  return {
+    Name: version["name"],
+    Served: version["served"],
+    Storage: version["storage"],
+    Deprecated: version["deprecated"] === true,
+    DeprecationWarning: version["deprecationWarning"] ?? null,
+    Schema: null,
+    Subresources: null,
+    AdditionalPrinterColumns: null,
+    SelectableFields: null,
+  };
+}
+
+/** What is the same in all versions is told as the definition's. */
+function partFaults(versions: readonly JsonObject[]): readonly FieldFault[] {
+  const parts = versions.map((version) =>
+    JSON.stringify(
+      ["subresources", "additionalPrinterColumns", "selectableFields"].map((name) => version[name] ?? null),
+    ),
+  );
+  const [first] = versions;
+  if (first !== undefined && new Set(parts).size === 1) return partsFaults(first, "spec");
+  return versions.flatMap((version, index) => partsFaults(version, `spec.versions[${index}]`));
 }
 
 /** Versions often have one schema, and to check it is to compile it; Kubernetes calls it that of all of them. */
@@ -68,7 +89,7 @@ function schemasFaults(versions: readonly JsonObject[]): readonly FieldFault[] {
   return [...distinct.values()].flatMap((index) => {
     const own = `spec.versions[${index}].schema.openAPIV3Schema`;
     const schema = schemas[index];
-    if (!isJsonObject(schema)) return [requiredValue(own, "schemas are required")];
+    if (!isJsonObject(schema)) return [requiredValue(own)];
     return schemaFaults(schema, distinct.size === 1 ? "spec.validation.openAPIV3Schema" : own);
   });
 }

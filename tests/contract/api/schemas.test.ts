@@ -149,3 +149,147 @@ test("a pattern that is no expression is told", async () => {
     'S.pattern: Invalid value: "[": must be a valid regular expression, but isn\'t: ',
   );
 });
+
+const labelRule =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+
+/** What of a plain definition is another way. */
+interface Change {
+  readonly spec?: object;
+  readonly version?: object;
+  readonly names?: object;
+  readonly metadata?: object;
+}
+
+test.each<[Change, string]>([
+  [
+    { spec: { group: "nodot" } },
+    '[metadata.name: Invalid value: "things.g.test": must be spec.names.plural+"."+spec.group, spec.group: Invalid value: "nodot": should be a domain with at least one dot]',
+  ],
+  [
+    { spec: { group: "" } },
+    '[metadata.name: Invalid value: "things.g.test": must be spec.names.plural+"."+spec.group, spec.group: Required value]',
+  ],
+  [
+    { spec: { scope: "Galaxy" } },
+    'spec.scope: Unsupported value: "Galaxy": supported values: "Cluster", "Namespaced"',
+  ],
+  [{ spec: { scope: "" } }, "spec.scope: Required value"],
+  [
+    { names: { plural: "Bad" } },
+    '[metadata.name: Invalid value: "things.g.test": must be spec.names.plural+"."+spec.group, spec.names.plural: Invalid value: "Bad": LABEL]',
+  ],
+  [
+    { names: { kind: "bad-" } },
+    'spec.names.kind: Invalid value: "bad-": may have mixed case, but should otherwise match: LABEL',
+  ],
+  [{ names: { singular: "Bad" } }, 'spec.names.singular: Invalid value: "Bad": LABEL'],
+  [{ names: { shortNames: ["Bad"] } }, 'spec.names.shortNames[0]: Invalid value: "Bad": LABEL'],
+  [{ names: { categories: ["Bad"] } }, 'spec.names.categories[0]: Invalid value: "Bad": LABEL'],
+  [
+    { names: { listKind: "Thing" } },
+    'spec.names.listKind: Invalid value: "Thing": kind and listKind may not be the same',
+  ],
+  [
+    { metadata: { name: "x.y.z" } },
+    'metadata.name: Invalid value: "x.y.z": must be spec.names.plural+"."+spec.group',
+  ],
+  [
+    { spec: { versions: [] } },
+    "[spec.versions: Invalid value: []: must have exactly one version marked as storage version, status.storedVersions: Invalid value: null: must have at least one stored version]",
+  ],
+  [
+    { version: { storage: false } },
+    '[spec.versions: Invalid value: [{"Name":"v1","Served":true,"Storage":false,"Deprecated":false,"DeprecationWarning":null,"Schema":null,"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null}]: must have exactly one version marked as storage version, status.storedVersions: Invalid value: null: must have at least one stored version]',
+  ],
+  [
+    { version: { name: "V1" } },
+    '[spec.versions[0].name: Invalid value: "V1": LABEL, spec.version: Invalid value: "V1": LABEL]',
+  ],
+  [
+    { spec: { preserveUnknownFields: true } },
+    "spec.preserveUnknownFields: Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+  ],
+  [{ version: { schema: {} } }, "spec.versions[0].schema.openAPIV3Schema: Required value"],
+  [
+    { version: { subresources: { scale: { specReplicasPath: "x", statusReplicasPath: ".status.r" } } } },
+    'spec.subresources.scale.specReplicasPath: Invalid value: "x": must be a simple json path starting with .',
+  ],
+  [
+    {
+      version: { subresources: { scale: { specReplicasPath: ".status.a", statusReplicasPath: ".spec.r" } } },
+    },
+    '[spec.subresources.scale.specReplicasPath: Invalid value: ".status.a": should be a json path under .spec, spec.subresources.scale.statusReplicasPath: Invalid value: ".spec.r": should be a json path under .status]',
+  ],
+  [
+    { version: { subresources: { scale: {} } } },
+    "[spec.subresources.scale.specReplicasPath: Required value, spec.subresources.scale.statusReplicasPath: Required value]",
+  ],
+  [
+    {
+      version: {
+        subresources: {
+          scale: {
+            specReplicasPath: ".spec.a",
+            statusReplicasPath: ".status.r",
+            labelSelectorPath: ".metadata.x",
+          },
+        },
+      },
+    },
+    'spec.subresources.scale.labelSelectorPath: Invalid value: ".metadata.x": should be a json path under either .spec or .status',
+  ],
+  [
+    { version: { additionalPrinterColumns: [{ name: "", type: "foo", jsonPath: "x" }] } },
+    '[spec.additionalPrinterColumns[0].name: Required value, spec.additionalPrinterColumns[0].type: Invalid value: "foo": must be one of boolean,date,integer,number,string, spec.additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple json path starting with .]',
+  ],
+  [
+    {
+      version: {
+        additionalPrinterColumns: [{ name: "A", type: "string", jsonPath: ".spec.a", format: "zz" }],
+      },
+    },
+    'spec.additionalPrinterColumns[0].format: Invalid value: "zz": must be one of byte,date,date-time,double,float,int32,int64,password',
+  ],
+  [
+    { version: { selectableFields: [{ jsonPath: ".spec.zz" }] } },
+    'spec.selectableFields[0].jsonPath: Invalid value: ".spec.zz": is an invalid path: does not refer to a valid field',
+  ],
+  [
+    { version: { selectableFields: [{ jsonPath: "spec.a" }, { jsonPath: ".metadata.name" }] } },
+    '[spec.selectableFields[0].jsonPath: Invalid value: "spec.a": is an invalid path: expected [ or . but got: spec, spec.selectableFields[1].jsonPath: Invalid value: ".metadata.name": is an invalid path: does not refer to a valid field]',
+  ],
+  [
+    { version: { selectableFields: [{ jsonPath: ".spec.a" }, { jsonPath: ".spec.a" }] } },
+    'spec.selectableFields[1].jsonPath: Duplicate value: ".spec.a"',
+  ],
+  [
+    { version: { selectableFields: [{ jsonPath: ".spec" }] } },
+    'spec.selectableFields[0].jsonPath: Invalid value: ".spec": must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.',
+  ],
+  [
+    { version: { deprecationWarning: "x" } },
+    'spec.versions[0].deprecationWarning: Invalid value: "x": can only be set for deprecated versions',
+  ],
+  [{ version: { served: false } }, "taken"],
+])("a definition with %j is %s", async ({ spec, version, names, metadata }, want) => {
+  const properties = {
+    spec: { type: "object", properties: { a: { type: "integer" } } },
+    status: { type: "object", properties: { r: { type: "integer" } } },
+  };
+  const schema = { openAPIV3Schema: { type: "object", properties } };
+  const { status, body } = await api.ask("POST", `${path}?dryRun=All`, {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "things.g.test", ...metadata },
+    spec: {
+      group: "g.test",
+      scope: "Namespaced",
+      names: { plural: "things", kind: "Thing", singular: "thing", ...names },
+      versions: [{ name: "v1", served: true, storage: true, schema, ...version }],
+      ...spec,
+    },
+  });
+  const message = textOf(body["message"]).replace(/^.*? is invalid: /, "");
+  expect(status < 400 ? "taken" : message.replaceAll(labelRule, "LABEL")).toBe(want);
+});
