@@ -9,6 +9,7 @@ import {
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,12 +17,21 @@ import { type Cgroup, openCgroup, readCgroupMounts } from "#host/linux/cgroup.ts
 import { closeLibc, type Libc, openLibc } from "#host/linux/libc.ts";
 import { makeNetworkNamespace, type NetworkNamespace } from "#host/linux/namespaces.ts";
 import { openPoller, type Poller } from "#host/linux/poller.ts";
-import type { ExitStatus } from "#host/linux/spawn.ts";
+import { type Child, type ExitStatus, signals } from "#host/linux/spawn.ts";
 import type { Container } from "../../k8s/model/container.ts";
 import { readPrivileges } from "../../k8s/node/kubelet/container-privileges.ts";
-import { openOutputs, startContainer } from "../../k8s/node/kubelet/container-process.ts";
+import { startContainer } from "../../k8s/node/kubelet/container-process.ts";
 import type { ContainerRootOptions, RootKind } from "../../k8s/node/kubelet/container-root.ts";
+import {
+  findStreams,
+  openInput,
+  openStreams,
+  type OurStreams,
+  type StreamWish,
+} from "../../k8s/node/kubelet/container-streams.ts";
 import { openTree } from "../../k8s/node/kubelet/detached-tree.ts";
+
+import { waitUntil } from "../support/wait-until.ts";
 
 let libc: Libc;
 let poller: Poller;
@@ -53,17 +63,22 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a script in a container of its own. */
-async function run(
-  script: string,
-  root: Partial<ContainerRootOptions> = {},
-  wish: Partial<Container> = {},
-  command: readonly string[] = ["sh", "-c", script],
-): Promise<Ran> {
+interface Started {
+  readonly child: Child;
+  readonly ours: OurStreams;
+  readonly folder: string;
+}
+
+/** Starts a command in a container of its own. */
+function start(
+  command: readonly string[],
+  root: Partial<ContainerRootOptions>,
+  wish: Partial<Container> & StreamWish,
+): Started {
   const privileges = readPrivileges({ containers: [] }, { name: "c", ...wish });
   if (!privileges.ok) throw new Error(privileges.error);
-  const streamsFolder = join(folder, `${runs++}`);
-  const outputs = openOutputs(libc, streamsFolder);
+  const own = join(folder, `${runs++}`);
+  const { ours, theirs } = openStreams(libc, own, wish);
   const base = {
     kind: "overlay",
     layerBytesMax: 1 << 20,
@@ -71,23 +86,37 @@ async function run(
     mounts: [],
     isReadOnly: false,
   } as const;
-  const child = startContainer(
-    { libc, poller },
-    {
-      command,
-      env: { PATH: "/usr/bin:/bin", GREETING: "hello" },
-      workingDir: "/",
-      hostname: "pod-0",
-      privileges: privileges.value,
-      root: { ...base, workingDir: "/", ...root },
-      members: cgroup.memberFiles({ processesMax: 64 }),
-      networkFd: network.fd,
-      streamsFolder,
-      hasStdin: false,
-    },
-  );
+  try {
+    const child = startContainer(
+      { libc, poller },
+      {
+        command,
+        env: { PATH: "/usr/bin:/bin", GREETING: "hello" },
+        workingDir: "/",
+        hostname: "pod-0",
+        privileges: privileges.value,
+        root: { ...base, workingDir: "/", ...root },
+        members: cgroup.memberFiles({ processesMax: 64 }),
+        networkFd: network.fd,
+        streams: theirs,
+      },
+    );
+    return { child, ours, folder: own };
+  } finally {
+    for (const fd of theirs.values()) closeSync(fd);
+  }
+}
+
+/** Runs a script in a container of its own to its end. */
+async function run(
+  script: string,
+  root: Partial<ContainerRootOptions> = {},
+  wish: Partial<Container> = {},
+  command: readonly string[] = ["sh", "-c", script],
+): Promise<Ran> {
+  const { child, ours } = start(command, root, wish);
   const status = await child.exited;
-  return { status, stdout: readAll(outputs.stdout), stderr: readAll(outputs.stderr) };
+  return { status, stdout: readAll(ours.stdout), stderr: readAll(ours.stderr ?? -1) };
 }
 
 function readAll(fd: number): string {
@@ -217,4 +246,73 @@ test("a path within a volume does not lead out of it", () => {
   closeSync(openTree(libc, volume, { isReadOnly: true, below: "alias" }));
   expect(() => openTree(libc, volume, { isReadOnly: true, below: "out" })).toThrow("EXDEV");
   expect(() => openTree(libc, volume, { isReadOnly: true, below: "../.." })).toThrow("EXDEV");
+});
+
+/** Reads what comes until it holds the text. */
+async function readUntil(fd: number, wanted: string): Promise<string> {
+  let text = "";
+  const buffer = Buffer.alloc(4096);
+  await waitUntil(`${JSON.stringify(wanted)} is read`, () => {
+    const length = libc.attempt("read", fd, buffer, buffer.length);
+    if (length > 0) text += buffer.toString("utf8", 0, length);
+    return text.includes(wanted);
+  });
+  return text;
+}
+
+test("a container with a terminal controls it, and its other end is found again", async () => {
+  const {
+    child,
+    ours,
+    folder: own,
+  } = start(
+    ["sh", "-c", "tty -s && echo terminal; read line; echo got $line"],
+    {},
+    { tty: true, stdin: true },
+  );
+  expect(await readUntil(ours.stdout, "terminal")).toContain("terminal");
+  for (const fd of [ours.stdout, ours.input ?? -1]) closeSync(fd);
+  const again = findStreams(libc, own, { tty: true }, child.pid);
+  writeSync(again.input ?? -1, "word\n");
+  expect(await readUntil(again.stdout, "got word")).toContain("got word");
+  expect(await child.exited).toEqual({ kind: "exited", code: 0 });
+  for (const fd of [again.stdout, again.input ?? -1]) closeSync(fd);
+});
+
+test("an input that is given once ends when it is closed", async () => {
+  const { child, ours } = start(["cat"], {}, { stdin: true, stdinOnce: true });
+  writeSync(ours.input ?? -1, "all of it");
+  closeSync(ours.input ?? -1);
+  expect(await child.exited).toEqual({ kind: "exited", code: 0 });
+  expect(readAll(ours.stdout)).toBe("all of it");
+});
+
+test("an input that stays open takes more from whoever opens it", async () => {
+  const { child, ours, folder: own } = start(["sh", "-c", "read a; read b; echo $a $b"], {}, { stdin: true });
+  for (const line of ["one\n", "two\n"]) {
+    const input = openInput(own);
+    writeSync(input, line);
+    closeSync(input);
+  }
+  await child.exited;
+  expect(readAll(ours.stdout)).toBe("one two\n");
+});
+
+test("what a container writes while nobody reads waits", async () => {
+  const {
+    child,
+    ours,
+    folder: own,
+  } = start(["sh", "-c", "sleep 0.1; head -c 100000 /dev/zero; echo end >&2; sleep 1000"], {}, {});
+  for (const fd of [ours.stdout, ours.stderr ?? -1]) closeSync(fd);
+  const again = findStreams(libc, own, {}, child.pid);
+  await readUntil(again.stderr ?? -1, "end");
+  let bytes = 0;
+  const buffer = Buffer.alloc(64 << 10);
+  for (let length = 1; length > 0; bytes += Math.max(length, 0)) {
+    length = libc.attempt("read", again.stdout, buffer, buffer.length);
+  }
+  expect(bytes).toBe(100_000);
+  child.signal(signals.kill);
+  await child.exited;
 });

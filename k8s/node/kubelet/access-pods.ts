@@ -1,12 +1,13 @@
 /** Logs, commands, streams and networks of the node's containers, for whoever serves them to the API. */
-import { openSync } from "node:fs";
-import { join } from "node:path";
+import { closeFd } from "#host/linux/libc.ts";
 import { MeshError } from "#host/mesh-error.ts";
 import type { ExitStatus } from "#host/linux/spawn.ts";
 import { writeDescriptor, type StreamHost } from "../streams/pipe-streams.ts";
+import { resizeTerminal } from "../streams/terminal.ts";
 import { startInContainer } from "../streams/start-in-container.ts";
 import type { AttachRequest, ContainerAccess, ContainerStreams } from "./container-access.ts";
 import type { ContainerLife } from "./container-life.ts";
+import { openInput } from "./container-streams.ts";
 import type { Kubelet } from "./kubelet.ts";
 import type { LiveContainer } from "./live-container.ts";
 import type { LogStream } from "./log-lines.ts";
@@ -17,7 +18,6 @@ export interface AccessHost extends StreamHost {
   readonly folders: PodFolders;
 }
 
-const writeNoWait = 1 | 0o4000;
 /** Output that a slow reader may leave unread; then it loses some, for the container is not held up. */
 const unreadBytesMax = 1 << 20;
 
@@ -95,18 +95,38 @@ function attach(
   };
   live.listeners.add(listen);
   void live.process.exited.then((status) => close(status ?? unknownEnd));
-  const path = join(
-    podPaths(host.folders, request.podUid).streams(life.name, life.facts().restarts),
-    "stdin",
-  );
+  const folder = podPaths(host.folders, request.podUid).streams(life.name, life.facts().restarts);
+  const input = request.stdin ? (live.takeInput() ?? openInput(folder)) : undefined;
+  const stdin = input === undefined ? undefined : writeDescriptor(host, input, ending.signal);
   return {
-    stdin: request.stdin ? writeDescriptor(host, openSync(path, writeNoWait), ending.signal) : undefined,
+    stdin: stdin !== undefined && live.hasTerminal ? typedInto(stdin) : stdin,
     stdout: open("stdout"),
-    stderr: open("stderr"),
-    resize() {},
+    stderr: live.hasTerminal ? undefined : open("stderr"),
+    resize(size) {
+      const terminal = live.hasTerminal ? live.takeInput() : undefined;
+      if (terminal === undefined) return;
+      resizeTerminal(host.libc, terminal, size);
+      closeFd(host.libc, terminal);
+    },
     exited: over.promise,
     close: () => close({ kind: "exited", code: 0 }),
   };
+}
+
+/** Of a terminal whose input ends: the character that says so. */
+const endOfFile = Uint8Array.of(4);
+
+/** A terminal has no end: its program is told by a character. */
+function typedInto(terminal: WritableStream<Uint8Array>): WritableStream<Uint8Array> {
+  const writer = terminal.getWriter();
+  return new WritableStream<Uint8Array>({
+    write: (bytes) => writer.write(bytes),
+    close: async () => {
+      await writer.write(endOfFile);
+      await writer.close();
+    },
+    abort: (reason) => writer.abort(reason),
+  });
 }
 
 const unknownEnd: ExitStatus = { kind: "exited", code: 137 };

@@ -14,7 +14,8 @@ import type { AskContext } from "./ask-container.ts";
 import { ContainerLog } from "./container-log.ts";
 import { configureContainer, openContainerCgroup, openPlan, type PlanProblem } from "./container-plan.ts";
 import { privilegeSteps, readPrivileges } from "./container-privileges.ts";
-import { type ContainerOutputs, openOutputs, startContainer } from "./container-process.ts";
+import { startContainer } from "./container-process.ts";
+import { findStreams, type OurStreams } from "./container-streams.ts";
 import { accompany, endRun, type Turn } from "./container-turns.ts";
 import { describeEnd, readLastWords } from "./ended-run.ts";
 import type { InheritedRun } from "./inherited-run.ts";
@@ -31,7 +32,7 @@ interface Beginning {
   readonly startedAtMs: number;
   readonly startTicks: string;
   readonly isStarted: boolean;
-  readonly outputs: ContainerOutputs;
+  readonly streams: OurStreams;
 }
 
 const configurationRetryMs = 10_000;
@@ -121,11 +122,9 @@ export class ContainerLife {
     const { host, paths } = this.#view;
     const lost: MainProcess = { pid, exited: Promise.resolve(undefined), signal: () => false };
     const process = adoptProcess(host, pid, startTicks) ?? lost;
-    this.#watch({
-      ...record.run,
-      process,
-      outputs: openOutputs(host.libc, paths.streams(this.name, this.#restarts)),
-    });
+    const folder = paths.streams(this.name, this.#restarts);
+    const wish = process === lost ? {} : this.#container;
+    this.#watch({ ...record.run, process, streams: findStreams(host.libc, folder, wish, pid) });
   }
 
   /** Takes over what the API knows of runs before the machine's last mesh ended. */
@@ -184,12 +183,11 @@ export class ContainerLife {
     this.#tell("Normal", "Pulled", `Container image ${image} already present on machine`);
     using open = openPlan(this.#view.context(), { container: this.#container, configuration, run });
     this.#tell("Normal", "Created", "Container created");
-    const outputs = openOutputs(host.libc, open.plan.streamsFolder);
     const process = startContainer(host, open.plan);
     this.#turnTo(run);
     const startTicks = readStartTicks(process.pid) ?? "";
     const startedAtMs = host.clock.nowMs();
-    this.#watch({ process, id: newRunId(), startedAtMs, startTicks, isStarted: false, outputs });
+    this.#watch({ process, id: newRunId(), startedAtMs, startTicks, isStarted: false, streams: open.ours });
     this.#tell("Normal", "Started", "Container started");
   }
 

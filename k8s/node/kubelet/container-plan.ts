@@ -15,6 +15,7 @@ import { serviceVariables } from "../../reconcile/pods/service-variables.ts";
 import { type ContainerPrivileges, readPrivileges } from "./container-privileges.ts";
 import { type ContainerPlan, defaultPath } from "./container-process.ts";
 import type { RootMount } from "./container-root.ts";
+import { openStreams, type OurStreams } from "./container-streams.ts";
 import { openTree } from "./detached-tree.ts";
 import { findImage, type MappedImage } from "./image-map.ts";
 import type { KubeletHost } from "./kubelet-host.ts";
@@ -64,18 +65,21 @@ export async function configureContainer(
   const variables = await readVariables(host, pod, { place, container, image });
   if (!variables.ok) return err({ reason: "CreateContainerConfigError", message: variables.error });
   const { value: values } = variables;
-  const home = privileges.value.uid === 0 ? "/root" : "/";
   return ok({
     command: wordsOf(container, image).map((word) => expandVariables(word, values)),
     env: {
-      PATH: defaultPath,
+      ...usualVariables(container, privileges.value),
       HOSTNAME: hostnameOf(pod, host.node.name),
-      HOME: home,
       ...Object.fromEntries(values),
     },
     workingDir: container.workingDir ?? image?.workingDir ?? "/",
     privileges: privileges.value,
   });
+}
+
+function usualVariables({ tty }: Container, { uid }: ContainerPrivileges): Readonly<Record<string, string>> {
+  const terminal = tty === true ? { TERM: "xterm" } : {};
+  return { PATH: defaultPath, HOME: uid === 0 ? "/root" : "/", ...terminal };
 }
 
 /** As in Kubernetes: a command of the container's own also replaces the image's arguments. */
@@ -110,9 +114,10 @@ async function readVariables(
   return found.ok ? ok(new Map([...Object.entries(image?.env ?? {}), ...found.value])) : found;
 }
 
-/** A plan whose mounts are open until it is closed. */
+/** A plan whose mounts and streams are open until it is closed; our ends of the streams stay open. */
 export interface OpenPlan extends Disposable {
   readonly plan: ContainerPlan;
+  readonly ours: OurStreams;
 }
 
 /** Makes what the process needs. @throws Error with what cannot be made */
@@ -124,8 +129,10 @@ export function openPlan(
   const { container, configuration, run } = of;
   const env = new Map(Object.entries(configuration.env));
   const mounts: RootMount[] = volumes.openMounts(pod, container, env);
+  const streams = openStreams(host.libc, paths.streams(container.name, run), container);
   const close = (): void => {
     for (const { treeFd } of mounts) closeSync(treeFd);
+    for (const fd of streams.theirs.values()) closeSync(fd);
   };
   try {
     for (const [path, target] of ownFiles(paths, of)) {
@@ -137,8 +144,7 @@ export function openPlan(
       hostname: hostnameOf(pod, host.node.name),
       networkFd: context.networkFd,
       members: openContainerCgroup(host, pod, container).memberFiles(limitsOf(container)),
-      streamsFolder: paths.streams(container.name, run),
-      hasStdin: container.stdin === true,
+      streams: streams.theirs,
       root: {
         kind: host.rootKind,
         layerBytesMax: layerBytes(container),
@@ -148,7 +154,7 @@ export function openPlan(
         workingDir: configuration.workingDir,
       },
     };
-    return { plan, [Symbol.dispose]: close };
+    return { plan, ours: streams.ours, [Symbol.dispose]: close };
   } catch (error) {
     close();
     throw new Error(errorText(error), { cause: error });

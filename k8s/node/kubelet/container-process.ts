@@ -1,8 +1,6 @@
-/** A container's main process: born in the Pod's network and control group, in a root of its own, with its output in FIFOs that outlive this program. */
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+/** A container's main process: born in the Pod's network and control group, in a root of its own, with its streams its own. */
+import { closeSync, openSync } from "node:fs";
 import type { Step } from "#host/linux/birth.ts";
-import { isErrno } from "#host/linux/errno.ts";
 import type { Libc } from "#host/linux/libc.ts";
 import type { Poller } from "#host/linux/poller.ts";
 import { type Child, spawnChild } from "#host/linux/spawn.ts";
@@ -27,27 +25,20 @@ export interface ContainerPlan {
   readonly members: readonly string[];
   /** Absent: the node's own network and name. */
   readonly networkFd: number | undefined;
-  /** Folder of the FIFOs `stdin`, `stdout`, `stderr`: see {@link openOutputs}. */
-  readonly streamsFolder: string;
-  readonly hasStdin: boolean;
+  /** Its ends of its streams, by their numbers in it; the caller's to close. */
+  readonly streams: ReadonlyMap<number, number>;
 }
 
 /** The search path of programs that say none. */
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-const readWrite = 2;
-const readNoWait = 0o4000;
-const resizePipe = 1031;
-/** What a container may write while nobody reads: enough for a restart of this program. */
-const pipeBytes = 256 << 10;
-const fifoMode = 0o010600;
+const takeTerminal = 0x540e;
 
 /** Starts it. @throws LinuxError with the step that failed */
 export function startContainer(host: ProcessHost, plan: ContainerPlan): Child {
   const [program = "", ...args] = plan.command;
   const held: number[] = [];
   try {
-    const fds = openStreams(host.libc, plan, held);
     const members = plan.members.map((path) => hold(held, openSync(path, "w")));
     const isOwnNetwork = plan.networkFd !== undefined;
     return spawnChild(host.libc, host.poller, {
@@ -56,7 +47,7 @@ export function startContainer(host: ProcessHost, plan: ContainerPlan): Child {
       args,
       env: plan.env,
       cwd: plan.workingDir,
-      fds,
+      fds: plan.streams,
       newNamespaces: ["mount", "pid", "ipc", ...(isOwnNetwork ? (["uts"] as const) : [])],
       joinNamespaces: isOwnNetwork ? [plan.networkFd] : [],
       before: [
@@ -68,7 +59,7 @@ export function startContainer(host: ProcessHost, plan: ContainerPlan): Child {
         ...(isOwnNetwork ? [nameStep(plan.hostname)] : []),
         ...containerRootSteps(plan.root),
       ],
-      last: privilegeSteps(plan.privileges),
+      last: [...streamSteps(plan), ...privilegeSteps(plan.privileges)],
     });
   } finally {
     for (const fd of held) closeSync(fd);
@@ -81,40 +72,14 @@ export function candidates(program: string, path: string): readonly string[] {
   return path.split(":").map((folder) => `${folder === "" ? "." : folder}/${program}`);
 }
 
-/** Our ends of what a container writes; opened before it is born, so that its first word is not lost. */
-export interface ContainerOutputs {
-  readonly stdout: number;
-  readonly stderr: number;
-}
-
-/** Makes a container's FIFOs, or finds them, and opens our ends. */
-export function openOutputs(libc: Libc, streamsFolder: string): ContainerOutputs {
-  mkdirSync(streamsFolder, { recursive: true, mode: 0o700 });
-  for (const name of ["stdin", "stdout", "stderr"]) makeFifo(libc, join(streamsFolder, name));
-  const stdout = openSync(join(streamsFolder, "stdout"), readNoWait);
-  return { stdout, stderr: openSync(join(streamsFolder, "stderr"), readNoWait) };
-}
-
-/** The streams of a container by descriptor. Both ends of each are its own: a reader that dies neither kills it nor loses what it wrote. */
-function openStreams(libc: Libc, plan: ContainerPlan, held: number[]): Map<number, number> {
-  const names = plan.hasStdin ? ["stdin", "stdout", "stderr"] : ["stdout", "stderr"];
-  const first = plan.hasStdin ? 0 : 1;
-  return new Map(
-    names.map((name, i) => {
-      const fd = hold(held, openSync(join(plan.streamsFolder, name), readWrite));
-      libc.attempt("fcntl", fd, resizePipe, pipeBytes);
-      libc.attempt("fchown", fd, plan.privileges.uid, plan.privileges.gid);
-      return [first + i, fd];
-    }),
-  );
-}
-
-function makeFifo(libc: Libc, path: string): void {
-  try {
-    libc.call(`Cannot make ${path}`, "mknod", Buffer.from(`${path}\0`), fifoMode, 0);
-  } catch (error) {
-    if (!isErrno(error, "EEXIST")) throw error;
-  }
+/** Gives its streams to the container's user; a terminal becomes that of its session. */
+function streamSteps({ streams, privileges }: ContainerPlan): Step[] {
+  const what = "Cannot give a container its streams";
+  const owned = [...streams.keys()].filter((fd) => fd <= 2);
+  return [
+    ...owned.map((fd): Step => ({ what, name: "fchown", args: [fd, privileges.uid, -1], mayFail: true })),
+    { what, name: "ioctl", args: [0, takeTerminal, 0], mayFail: true },
+  ];
 }
 
 function nameStep(hostname: string): Step {

@@ -1,10 +1,12 @@
 /** A run of a container that goes on: its process, its log being written, its probes; born here or found again. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { closeFd } from "#host/linux/libc.ts";
 import { type PipeReader, readPipe } from "#host/linux/pipe-reader.ts";
+import { duplicate } from "#host/linux/sockets.ts";
 import type { ExitStatus } from "#host/linux/spawn.ts";
 import type { LiveRun } from "../../reconcile/pods/container-facts.ts";
-import type { ContainerOutputs } from "./container-process.ts";
+import type { OurStreams } from "./container-streams.ts";
 import type { ContainerLog } from "./container-log.ts";
 import type { LogStream } from "./log-lines.ts";
 import type { KubeletHost } from "./kubelet-host.ts";
@@ -29,7 +31,7 @@ export interface LiveOptions {
   readonly startedAtMs: number;
   readonly startTicks: string;
   readonly log: ContainerLog;
-  readonly outputs: ContainerOutputs;
+  readonly streams: OurStreams;
 }
 
 /** From the end of the process to giving up its last output: everything in its pid namespace is dead by then. */
@@ -43,7 +45,9 @@ export class LiveContainer {
   readonly startTicks: string;
   readonly log: ContainerLog;
   readonly listeners: Set<OutputListener> = new Set();
+  readonly hasTerminal: boolean;
   readonly #host: KubeletHost;
+  #input: number | undefined;
   readonly #readers: PipeReader[] = [];
   readonly #drained: Promise<unknown>;
   /** Its process has ended. */
@@ -63,8 +67,11 @@ export class LiveContainer {
     this.startedAtMs = options.startedAtMs;
     this.startTicks = options.startTicks;
     this.log = options.log;
-    const { stdout, stderr } = options.outputs;
-    this.#drained = Promise.all([this.#follow("stdout", stdout), this.#follow("stderr", stderr)]);
+    const { stdout, stderr, input } = options.streams;
+    this.hasTerminal = stderr === undefined;
+    this.#input = input;
+    const others = stderr === undefined ? [] : [this.#follow("stderr", stderr)];
+    this.#drained = Promise.all([this.#follow("stdout", stdout), ...others]);
   }
 
   /** As decisions see it. */
@@ -88,8 +95,7 @@ export class LiveContainer {
     const timer = this.#host.clock.after(drainMs, resolve);
     await Promise.race([this.#drained, promise]);
     timer.cancel();
-    for (const reader of this.#readers) reader.close();
-    this.log.end();
+    this.#closeStreams();
     return status;
   }
 
@@ -97,8 +103,16 @@ export class LiveContainer {
   letGo(): void {
     this.isOver = true;
     this.prober?.close();
-    for (const reader of this.#readers) reader.close();
-    this.log.end();
+    this.#closeStreams();
+  }
+
+  /** A copy of our end of its terminal, or the one end of an input that ends when that is closed; undefined when there is none. */
+  takeInput(): number | undefined {
+    const input = this.#input;
+    if (input === undefined || this.isOver) return undefined;
+    if (this.hasTerminal) return duplicate(this.#host.libc, input);
+    this.#input = undefined;
+    return input;
   }
 
   /** The variables that it was started with. */
@@ -112,6 +126,13 @@ export class LiveContainer {
           return [name, value];
         }),
     );
+  }
+
+  #closeStreams(): void {
+    for (const reader of this.#readers) reader.close();
+    if (this.#input !== undefined) closeFd(this.#host.libc, this.#input);
+    this.#input = undefined;
+    this.log.end();
   }
 
   #follow(stream: LogStream, fd: number): Promise<void> {
