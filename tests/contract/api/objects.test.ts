@@ -17,7 +17,7 @@ function configMap(name: string, more: object = {}): object {
 }
 
 async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
-  const deadlineMs = Date.now() + 20_000;
+  const deadlineMs = Date.now() + 55_000;
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;

@@ -53,7 +53,7 @@ test.skipIf(!hasKubeBinary)(
     if (real === undefined) throw new Error("the real API was not started");
     const files = suites.map((suite) => join(import.meta.dir, `${suite}.test.ts`));
     // Real namespaces take their time to go, and conflicts are tried again for some seconds.
-    const run = Bun.spawn([process.execPath, "test", "--timeout", "60000", ...files], {
+    const run = Bun.spawn([process.execPath, "test", "--timeout", "120000", ...files], {
       env: {
         ...process.env,
         CONTRACT_API_URL: real.url,
