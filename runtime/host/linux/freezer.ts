@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CgroupMounts } from "./cgroup.ts";
 
+/** Short, since the processes stand still already while the last of them is waited for; a pause, since it needs a processor to stop. */
 const pauseMs = 0.1;
 
 /**
@@ -17,7 +18,7 @@ export function whileFrozen<T>(mounts: CgroupMounts, path: string, timeoutMs: nu
     while (!isFrozen(folder)) {
       if (performance.now() > deadline)
         throw new Error(`Cannot freeze the control group ${path} within ${timeoutMs} ms`);
-      Bun.sleepSync(pauseMs);
+      pause(pauseMs);
     }
     return action();
   } finally {
@@ -37,6 +38,11 @@ export function thaw(mounts: CgroupMounts, path: string): void {
 /** The processes of a group and of all below it. */
 export function listProcesses(mounts: CgroupMounts, path: string): number[] {
   return pidsBelow(join(mounts.unified, path));
+}
+
+/** Bun's own sleep knows whole milliseconds only. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function isFrozen(folder: string): boolean {
