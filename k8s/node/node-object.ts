@@ -1,9 +1,9 @@
-/** The Node object of this machine: made when it is not there, kept alive by a heartbeat; what it says is what the machine has. */
+/** The Node object of this machine: made when it is not there, kept alive by its lease; what it says is what the machine has. */
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import type { Clock, Timer } from "#host/clock.ts";
-import type { KubeClient } from "#host/kube/kube-client.ts";
-import { isAlreadyExists } from "#host/kube/kube-error.ts";
+import { findObject, type KubeClient } from "#host/kube/kube-client.ts";
+import { isAlreadyExists, isNotFound } from "#host/kube/kube-error.ts";
 import type { KubeObject, ResourceType } from "#host/kube/object.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
@@ -22,6 +22,20 @@ const nodeResource: ResourceType<NodeObject> = {
   kind: "Node",
   namespaced: false,
 };
+
+/** coordination.k8s.io/v1 Lease, as far as it is written here. */
+interface LeaseObject extends KubeObject {
+  readonly spec?: object;
+}
+
+const leaseResource: ResourceType<LeaseObject> = {
+  group: "coordination.k8s.io",
+  version: "v1",
+  resource: "leases",
+  kind: "Lease",
+  namespaced: true,
+};
+const leaseNamespace = "kube-node-lease";
 
 /** What the machine has, as limits are read in variables: cores, bytes. */
 export function readAllocatable(): Readonly<Record<string, number>> {
@@ -48,22 +62,27 @@ export interface NodeHeartbeat {
 }
 
 const heartbeatMs = 10_000;
+/** Of so many heartbeats one is the status, the others renew the lease. */
+const beatsPerStatus = 30;
+const leaseSeconds = 40;
 const retryMs = 1000;
 
-/** Registers the node and goes on saying that it lives, once every ten seconds. */
+/** Registers the node and goes on saying that it lives, by one write every ten seconds. */
 export function keepNode(options: NodeObjectOptions): NodeHeartbeat {
   const { clock, log } = options;
   const since = formatTime(clock.nowMs());
   let isRegistered = false;
   let isOpen = true;
   let timer: Timer | undefined;
+  let beats = 0;
   const beat = async (): Promise<void> => {
     let nextMs = heartbeatMs;
     try {
       if (!isRegistered) await register(options);
-      const value = { status: statusOf(options, since) };
-      await options.api.patchStatus(nodeResource, { name: options.name }, { kind: "merge", value });
+      const isLeased = beats % beatsPerStatus !== 0 && (await renewLease(options));
+      if (!isLeased) await tellStatus(options, since);
       isRegistered = true;
+      beats++;
     } catch (error) {
       nextMs = isRegistered ? heartbeatMs : retryMs;
       log.warn("node not registered", { node: options.name, error: errorText(error) });
@@ -80,6 +99,27 @@ export function keepNode(options: NodeObjectOptions): NodeHeartbeat {
       timer?.cancel();
     },
   };
+}
+
+async function tellStatus(options: NodeObjectOptions, since: string): Promise<void> {
+  const value = { status: statusOf(options, since) };
+  await options.api.patchStatus(nodeResource, { name: options.name }, { kind: "merge", value });
+}
+
+/** Says that the node lives, at a smaller price than its status. @returns whether the API has leases of nodes */
+async function renewLease({ api, clock, name }: NodeObjectOptions): Promise<boolean> {
+  const renewTime = new Date(clock.nowMs()).toISOString().replace("Z", "000Z");
+  const spec = { holderIdentity: name, leaseDurationSeconds: leaseSeconds, renewTime };
+  const key = { namespace: leaseNamespace, name };
+  try {
+    if ((await findObject(api, leaseResource, key)) === undefined) {
+      await api.create(leaseResource, { metadata: key, spec });
+    } else await api.patch(leaseResource, key, { kind: "merge", value: { spec } });
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 async function register({ api, name, podRange }: NodeObjectOptions): Promise<void> {

@@ -1,6 +1,6 @@
 /** Tells the API what became of a Pod: only what has changed, and its last words before it is forgotten. */
 import type { KubeClient } from "#host/kube/kube-client.ts";
-import { isConflict, isNotFound } from "#host/kube/kube-error.ts";
+import { isConflict, isNotFound, KubeError } from "#host/kube/kube-error.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { type PodObject, podResource, type PodStatus } from "../../model/pod.ts";
 import { decideStatus, type StatusFacts } from "../../reconcile/pods/pod-status.ts";
@@ -41,7 +41,7 @@ export class PodStatusWriter {
       await patch(api, facts.pod, status);
       this.#told = status;
     } catch (error) {
-      if (isNotFound(error) || isConflict(error)) return; // It is another Pod's name by now, or nobody's.
+      if (isGone(error)) return;
       this.#host.log.warn("status not told", {
         pod: `${metadata.namespace}/${metadata.name}`,
         error: errorText(error),
@@ -56,9 +56,14 @@ export class PodStatusWriter {
     try {
       await this.#host.api.delete(podResource, { namespace, name }, { gracePeriodSeconds: 0, uid });
     } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
+      if (!isGone(error)) throw error;
     }
   }
+}
+
+/** The name is another Pod's by now, or nobody's; a node is not even told about Pods that are not bound to one. */
+function isGone(error: unknown): boolean {
+  return isNotFound(error) || isConflict(error) || (error instanceof KubeError && error.httpStatus === 403);
 }
 
 /** The Pod with what was told last, and with the conditions that others have written since. */
