@@ -1,7 +1,7 @@
 /** Emptying what is being deleted: a Namespace of its content, a CustomResourceDefinition of its objects; then letting go of it. */
 import { isNotFound } from "#host/kube/kube-error.ts";
 import { namespaceFinalizer } from "./kinds/core-rules.ts";
-import { definitionFinalizer, definitionResource } from "./kinds/definition-kind.ts";
+import { definitionFinalizer, definitionResource, setTerminating } from "./kinds/definition-kind.ts";
 import { deleteIn } from "./delete-object.ts";
 import { arrayOr, objectOr } from "./json.ts";
 import type { Job } from "./job-queue.ts";
@@ -11,7 +11,7 @@ import { parseRow, type Transaction } from "./object-store.ts";
 import type { Row } from "./store-statements.ts";
 import { isReleased } from "./update-object.ts";
 import type { WorkingObject } from "./working-object.ts";
-import type { Target, WriteContext } from "./write-context.ts";
+import { type Target, timestamp, type WriteContext } from "./write-context.ts";
 
 /** Objects deleted in one step. */
 export const objectsPerStep = 100;
@@ -56,6 +56,7 @@ export function finalizeDefinition(context: JobContext, name: string): Job {
       if (row === undefined) return false;
       const { metadata, spec } = parseRow(row);
       if (metadata.deletionTimestamp === undefined) return false;
+      sayProgress(context, name);
       const of = { group: String(objectOr(spec)["group"]), resource: name.slice(0, name.indexOf(".")) };
       const rows = context.store.page(of, after, objectsPerStep);
       deleteRows(context, rows);
@@ -71,6 +72,18 @@ export function finalizeDefinition(context: JobContext, name: string): Job {
       return false;
     },
   };
+}
+
+function sayProgress(context: JobContext, name: string): void {
+  const kind = context.registry.find(definitionResource.group, definitionResource.resource);
+  if (kind === undefined) return;
+  context.store.write((tx) => {
+    const old = tx.read({ ...definitionResource, namespace: "", name });
+    if (old === undefined) return;
+    const next = structuredClone(old);
+    const at = timestamp(context.nowMs());
+    if (setTerminating(next, "InstanceDeletionInProgress", at)) tx.put(kind, next, old);
+  });
 }
 
 /** Asks for the deletion of objects in one transaction; those that are gone or being deleted already are left. */

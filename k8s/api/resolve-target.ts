@@ -1,7 +1,7 @@
 /** From a request's group, version and resource to the kind that is served there. */
 import { findVersion } from "./kind.ts";
 import type { KindRegistry } from "./kind-registry.ts";
-import { methodNotAllowed, noSuchPath } from "./refusal.ts";
+import { forbidden, methodNotAllowed, noSuchPath } from "./refusal.ts";
 import type { Verb } from "./request-path.ts";
 import type { Target } from "./write-context.ts";
 
@@ -25,7 +25,7 @@ const verbsInOneNamespace: readonly Verb[] = [
   "deletecollection",
 ];
 
-/** @throws KubeError 404 when it is not served, 405 when the verb is not there. */
+/** @throws KubeError 404 when it is not served, 405 when the verb is not there, 403 when it is going. */
 export function resolveTarget(registry: KindRegistry, named: Named): Target {
   const kind = registry.find(named.group, named.resource);
   if (kind === undefined || findVersion(kind, named.version) === undefined) throw noSuchPath();
@@ -34,6 +34,8 @@ export function resolveTarget(registry: KindRegistry, named: Named): Target {
     throw methodNotAllowed(kind);
   }
   if (kind.lacks?.includes(named.verb) === true) throw methodNotAllowed(kind);
-  if (named.verb === "create" && registry.isTerminating(kind)) throw methodNotAllowed(kind);
+  if (named.verb === "create" && registry.isTerminating(kind)) {
+    throw forbidden(kind, "", "create not allowed while custom resource definition is terminating");
+  }
   return { kind, version: named.version, namespace: named.namespace };
 }

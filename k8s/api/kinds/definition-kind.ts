@@ -5,7 +5,7 @@ import { definitionColumns } from "./definition-columns.ts";
 import { selectableFields } from "./selectable-fields.ts";
 import { definitionFaults } from "../definition-check.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
-import { invalidValue } from "../refusal.ts";
+import { type FieldFault, invalidValue } from "../refusal.ts";
 import { structuralSchema } from "../structural-schema.ts";
 import type { WorkingObject } from "../working-object.ts";
 import { timestamp } from "../write-context.ts";
@@ -67,13 +67,15 @@ export function definitionKind(
         const faults = ["group", "scope"]
           .filter((field) => spec[field] !== oldSpec[field])
           .map((field) => invalidValue(`spec.${field}`, spec[field], "field is immutable"));
-        return jsonEqual(spec, oldSpec) ? [] : [...faults, ...definitionFaults(definition)];
+        const stored = followSpec(definition);
+        return jsonEqual(spec, oldSpec) ? stored : [...faults, ...stored, ...definitionFaults(definition)];
       },
       onDeletionStart(definition) {
         const { finalizers = [] } = definition.metadata;
         if (!finalizers.includes(definitionFinalizer)) {
           definition.metadata.finalizers = [...finalizers, definitionFinalizer];
         }
+        setTerminating(definition, "InstanceDeletionPending", timestamp(nowMs()));
       },
     },
   };
@@ -161,6 +163,50 @@ function setDefaults(definition: WorkingObject): JsonObject {
   spec["conversion"] ??= { strategy: "None" };
   definition["spec"] = spec;
   return spec;
+}
+
+/** What its status says of its spec: its names, and in which versions objects are or were stored. */
+function followSpec(definition: WorkingObject): readonly FieldFault[] {
+  const spec = objectOr(definition["spec"]);
+  const status = objectOr(definition["status"]);
+  const versions = arrayOr(spec["versions"]).map(objectOr);
+  const known = textsOf(status["storedVersions"]);
+  const storage = versions.filter((version) => version["storage"] === true).map(({ name }) => textOr(name));
+  const storedVersions = [...new Set([...known, ...storage])];
+  definition["status"] = { ...status, acceptedNames: structuredClone(spec["names"]), storedVersions };
+  return storedVersions.flatMap((stored, index) => {
+    if (versions.some(({ name }) => name === stored)) return [];
+    const why = `missing from spec.versions; ${stored} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${stored} and removes ${stored} from status.storedVersions`;
+    return [invalidValue(`status.storedVersions[${index}]`, stored, why)];
+  });
+}
+
+const terminatingMessages = {
+  InstanceDeletionPending:
+    "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+  InstanceDeletionInProgress: "CustomResource deletion is in progress",
+} as const;
+
+/** Says how far the deletion of its objects is. @returns whether that is news. */
+export function setTerminating(
+  definition: WorkingObject,
+  reason: keyof typeof terminatingMessages,
+  at: string,
+): boolean {
+  const status = objectOr(definition["status"]);
+  const conditions = arrayOr(status["conditions"]).map(objectOr);
+  const before = conditions.find(({ type }) => type === "Terminating");
+  if (before?.["reason"] === reason) return false;
+  const others = conditions.filter(({ type }) => type !== "Terminating");
+  const condition = {
+    type: "Terminating",
+    status: "True",
+    lastTransitionTime: before?.["lastTransitionTime"] ?? at,
+    reason,
+    message: terminatingMessages[reason],
+  };
+  definition["status"] = { ...status, conditions: [...others, condition] };
+  return true;
 }
 
 function acceptedStatus(definition: WorkingObject, at: string): JsonObject {

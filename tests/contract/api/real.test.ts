@@ -15,6 +15,7 @@ import {
 const suites = [
   "apply",
   "authorization",
+  "definition-life",
   "definitions",
   "custom",
   "fixed",
