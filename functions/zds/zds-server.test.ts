@@ -97,8 +97,11 @@ test("a ztunnel hears of every slot, the end of the snapshot, then of changes", 
   });
   ztunnel.answer();
   await assigned;
+  expect(server.slots).toBe(1);
   server.remove("a");
   expect(ztunnel.said().at(-1)).toBe("del a");
+  server.close();
+  expect([ztunnel.isClosed, server.isSynced]).toEqual([true, false]);
 });
 
 test("one request is outstanding at a time, and an assignment overtakes waiting slots", async () => {
