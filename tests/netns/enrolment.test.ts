@@ -1,6 +1,6 @@
 /** Pods taken into the mesh and let go while they run: what breaks (nothing), what leaves in the plain (nothing), what is mended. A scripted ztunnel. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { IpAddress } from "#core/address/ip.ts";
@@ -468,6 +468,18 @@ describe("an enrolled Pod", () => {
     await waitUntil("ztunnel is told", () => later.said.includes("del"));
     expect(openPinned(libc, join(scene.runDir, "pods", `${scene.pod.uid}-link`))).toBeUndefined();
     expect(ztunnel.said).not.toContain("del");
+  });
+
+  test("that stood still when the node's program ended goes on with the next", async () => {
+    const { scene, inside } = await enrolled();
+    const group = join(readCgroupMounts().unified, scene.pod.cgroup.path);
+    await scene.enrolment.close();
+    writeFileSync(join(group, "cgroup.freeze"), "1");
+    const next = await scene.restart();
+    scene.ztunnel();
+    await next.admit(scene.pod);
+    expect((await inside.say<BusyReport>("report")).pid).toBeGreaterThan(0);
+    expect(readFileSync(join(group, "cgroup.freeze"), "utf8").trim()).toBe("0");
   });
 
   test("that is gone leaves nothing", async () => {
