@@ -28,7 +28,7 @@ export interface ApiOptions {
   readonly serviceRange?: string;
   /** ClusterIPs in the range that are never given out. Default `10.96.0.10`, the nameserver in slots. */
   readonly reservedAddresses?: readonly string[];
-  /** Namespaces that always exist. Default `default`, `kube-system`, `lambient-system`. */
+  /** Namespaces that always exist. Default `default`, `kube-node-lease`, `kube-system`, `lambient-system`. */
   readonly namespaces?: readonly string[];
   /** CustomResourceDefinitions that always exist in this form. */
   readonly definitions?: readonly Draft<KubeObject>[];

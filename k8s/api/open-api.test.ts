@@ -269,7 +269,7 @@ describe("over HTTP", () => {
     };
     const first = await ask("limit=1");
     const token = String((first.body["metadata"] as { continue?: string }).continue);
-    expect(first.body["metadata"]).toMatchObject({ remainingItemCount: 2 });
+    expect(first.body["metadata"]).toMatchObject({ remainingItemCount: 3 });
     expect((await ask(`limit=1&continue=${token}`)).status).toBe(200);
     for (let i = 0; i < 3; i++) await configMap(api.client, `later${i}`);
     expect(await ask(`limit=1&continue=${token}`)).toMatchObject({

@@ -31,7 +31,7 @@ import { WatchHub } from "./watch-hub.ts";
 import type { WorkingObject } from "./working-object.ts";
 
 const rowsAtOnce = 500;
-const defaultNamespaces = ["default", "kube-system", "lambient-system"];
+const defaultNamespaces = ["default", "kube-node-lease", "kube-system", "lambient-system"];
 
 /**
  * Opens the API and brings its own objects about: the namespaces, the definitions.

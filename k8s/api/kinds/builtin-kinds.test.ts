@@ -168,7 +168,7 @@ describe("namespaces", () => {
     ]);
   });
 
-  test.each(["default", "kube-system", "lambient-system"])("%s stays", async (name) => {
+  test.each(["default", "kube-node-lease", "kube-system", "lambient-system"])("%s stays", async (name) => {
     const refusal = await refusalOf(api.client.delete(namespaceResource, { name }));
     expect(refusal).toBe(`namespaces "${name}" is forbidden: this namespace may not be deleted`);
   });
