@@ -1,6 +1,8 @@
 /** What others reach the control plane by: the gRPC socket, the API's port and socket, the admin socket. */
 import { join } from "node:path";
 import { serveAdmin } from "#host/admin/admin-server.ts";
+import { openLibc } from "#host/linux/libc.ts";
+import { openPoller } from "#host/linux/poller.ts";
 import { type Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
 import { writeWhole } from "#host/private-file.ts";
@@ -42,11 +44,13 @@ export async function openDoors(base: Base, stores: Stores, loop: Loop): Promise
     },
     onFault: (path: string, error: unknown) => log.error("request failed", { path, error: errorText(error) }),
   };
+  const poller = await openPoller(openLibc());
   const api = listenApi({
     port: config.apiPort,
     socketPath: join(config.runDir, "api.sock"),
     ...server,
     handle: (request) => handleRequest(parts, request),
+    watchLeft: (fd, onLeft) => poller.watch(fd, "left", onLeft),
   });
   registry.onCollect(() => {
     metrics.spans.set(stores.spans.count);
@@ -60,6 +64,7 @@ export async function openDoors(base: Base, stores: Stores, loop: Loop): Promise
       admin.close();
       grpc.close();
       await api.close();
+      poller.close();
     },
   };
 }

@@ -4,8 +4,10 @@ import { type Framing, type HttpProblem, problem, type RequestHead } from "#core
 import { keepsAlive } from "#core/http1/hop.ts";
 import { defaultHttp1Limits } from "#core/http1/head.ts";
 import { RequestReader } from "#core/http1/request-reader.ts";
-import type { ByteStream, ByteStreamHandler } from "#host/byte-stream.ts";
+import type { ByteStreamHandler } from "#host/byte-stream.ts";
+import type { SocketStream } from "#host/tunnel/tcp-stream.ts";
 import { ConnectionRequest } from "./connection-request.ts";
+import { giveAway, type WatchLeft } from "./given-stream.ts";
 import { RequestBody } from "./request-body.ts";
 import { sendResponse } from "./send-response.ts";
 import { StreamWriter } from "#host/stream-writer.ts";
@@ -18,6 +20,8 @@ export interface ConnectionPorts {
   readonly monotonicMs: () => number;
   /** The hour, as HTTP writes it. */
   readonly date: () => string;
+  /** Watches for a client's leaving, which is not told of one that is not read from. */
+  readonly watchLeft?: WatchLeft;
   readonly onClose: () => void;
 }
 
@@ -46,7 +50,7 @@ const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PAT
 
 /** See the file's head. */
 export class HttpConnection implements ByteStreamHandler {
-  readonly #stream: ByteStream;
+  readonly #stream: SocketStream;
   readonly #ports: ConnectionPorts;
   readonly #reader = new RequestReader(limits);
   readonly #writer: StreamWriter;
@@ -60,7 +64,7 @@ export class HttpConnection implements ByteStreamHandler {
   #isClosed = false;
   #lastDataMs: number;
 
-  constructor(stream: ByteStream, ports: ConnectionPorts) {
+  constructor(stream: SocketStream, ports: ConnectionPorts) {
     this.#stream = stream;
     this.#ports = ports;
     this.#writer = new StreamWriter(stream);
@@ -226,7 +230,7 @@ export class HttpConnection implements ByteStreamHandler {
       if (this.#isClosed) return;
       // From here on the connection is not ours; its end is told to the server all the same.
       upgrade.take(
-        watched(this.#stream, () => this.onClose()),
+        giveAway(this.#stream, this.#ports.watchLeft, () => this.onClose()),
         rest,
       );
     };
@@ -252,25 +256,3 @@ export class HttpConnection implements ByteStreamHandler {
 }
 
 const tooLarge = problem(413, "the body is larger than the API takes");
-
-/** The same stream, whose close is told to us as well as to whom it belongs now. */
-function watched(stream: ByteStream, onClose: () => void): ByteStream {
-  return {
-    write: (bytes) => stream.write(bytes),
-    end: () => stream.end(),
-    reset: () => stream.reset(),
-    pause: () => stream.pause(),
-    resume: () => stream.resume(),
-    handle(handler) {
-      stream.handle({
-        onData: (bytes) => handler.onData(bytes),
-        onDrain: () => handler.onDrain(),
-        onEnd: () => handler.onEnd(),
-        onClose(error) {
-          onClose();
-          handler.onClose(error);
-        },
-      });
-    },
-  };
-}

@@ -5,6 +5,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { systemClock } from "#host/clock.ts";
 import { errorText, MeshError } from "#host/mesh-error.ts";
+import type { WatchLeft } from "./given-stream.ts";
 import { refusal } from "./refusal.ts";
 import { type HttpServer, serveHttp } from "./serve-http.ts";
 import { UpgradeResponse } from "./upgrade-response.ts";
@@ -17,6 +18,8 @@ export interface ListenApiOptions {
   readonly keyPem: string;
   readonly chainPem: string;
   readonly handle: (request: Request) => Promise<Response>;
+  /** Watches the clients of connections that were given away. */
+  readonly watchLeft: WatchLeft;
 }
 
 /** The doors, open. */

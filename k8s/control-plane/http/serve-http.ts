@@ -1,6 +1,7 @@
 /** HTTP/1.1 over TLS on a port of 127.0.0.1, with connections that can become something else; Bun's own server cannot give one away. */
 import type { Clock } from "#host/clock.ts";
 import { listenStreams } from "#host/tunnel/socket-stream.ts";
+import type { WatchLeft } from "./given-stream.ts";
 import { HttpConnection } from "./http-connection.ts";
 
 /** Where to listen, and who answers. */
@@ -13,6 +14,8 @@ export interface ServeHttpOptions {
   /** Must not reject. */
   readonly handle: (request: Request) => Promise<Response>;
   readonly clock: Clock;
+  /** Watches the clients of connections that were given away. */
+  readonly watchLeft?: WatchLeft;
 }
 
 /** A server that runs. */
@@ -34,7 +37,7 @@ const sweepMs = 5000;
 /** Opens it. @throws the system's error when the port is taken */
 export function serveHttp(options: ServeHttpOptions): HttpServer {
   const connections = new Set<HttpConnection>();
-  const { clock, handle, bodyBytesMax } = options;
+  const { clock, handle, bodyBytesMax, watchLeft } = options;
   const date = makeDate(clock);
   const listener = listenStreams(
     { kind: "address", hostname: "127.0.0.1", port: options.port },
@@ -45,6 +48,7 @@ export function serveHttp(options: ServeHttpOptions): HttpServer {
         bodyBytesMax,
         monotonicMs: () => clock.monotonicMs(),
         date,
+        ...(watchLeft === undefined ? {} : { watchLeft }),
         onClose: () => connections.delete(connection),
       });
       connections.add(connection);

@@ -19,10 +19,6 @@ export interface SpdySessionHandler {
 const streamsMax = 512;
 /** How long a client may take to close after we did. */
 const lingerMs = 5000;
-/** How often one that is not read from is asked whether it lives: its leaving could not be seen otherwise. */
-const askEveryMs = 1000;
-/** Ours are even. */
-const pingId = 2;
 
 /** See the file's head. */
 export class SpdySession {
@@ -37,7 +33,6 @@ export class SpdySession {
   #lastStreamId = 0;
   #isPumping = false;
   #isPaused = false;
-  #asking: ReturnType<typeof setInterval> | undefined;
   #isLeaving = false;
   #isClosed = false;
 
@@ -112,15 +107,8 @@ export class SpdySession {
     const mustPause = this.#isHeldUp();
     if (mustPause === this.#isPaused || this.#isClosed) return;
     this.#isPaused = mustPause;
-    clearInterval(this.#asking);
-    if (mustPause) {
-      this.#stream.pause();
-      this.#asking = setInterval(() => this.#ask(), askEveryMs);
-    } else this.#stream.resume();
-  }
-
-  #ask(): void {
-    if (!this.writer.isFull && !this.#isLeaving) this.writer.write(encodePing(pingId));
+    if (mustPause) this.#stream.pause();
+    else this.#stream.resume();
   }
 
   #onEvent(event: Exclude<SpdyEvent, { kind: "problem" }>): void {
@@ -167,7 +155,6 @@ export class SpdySession {
   #onClose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearInterval(this.#asking);
     this.writer.onClose();
     for (const stream of this.#streams.values()) stream.onSessionClose();
     this.#streams.clear();

@@ -21,8 +21,6 @@ export const closeCode = { normal: 1000, protocolError: 1002, internalError: 101
 
 /** How long a client may take to close after we did. */
 const lingerMs = 5000;
-/** How often one that is not read from is asked whether it lives: its leaving could not be seen otherwise. */
-const askEveryMs = 1000;
 
 /** See the file's head. */
 export class WebSocketPeer {
@@ -31,7 +29,6 @@ export class WebSocketPeer {
   readonly #writer: StreamWriter;
   #handler: WebSocketHandler | undefined;
   #isPaused = false;
-  #asking: ReturnType<typeof setInterval> | undefined;
   #isPumping = false;
   #hasSaidClose = false;
   #isOver = false;
@@ -91,13 +88,11 @@ export class WebSocketPeer {
     if (this.#isPaused || this.#hasSaidClose) return;
     this.#isPaused = true;
     this.#stream.pause();
-    this.#asking = setInterval(() => this.#ask(), askEveryMs);
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    clearInterval(this.#asking);
     this.#onData(new Uint8Array(0));
     // What was read already may have been too much again.
     if (!this.#isPaused) this.#stream.resume();
@@ -137,10 +132,6 @@ export class WebSocketPeer {
     }
   }
 
-  #ask(): void {
-    if (!this.#writer.isFull && !this.#hasSaidClose) this.#sendFrame(opcode.ping, []);
-  }
-
   #sendFrame(code: number, pieces: readonly Uint8Array[]): void {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     this.#writer.write(encodeFrameHead(code, length));
@@ -150,7 +141,6 @@ export class WebSocketPeer {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearInterval(this.#asking);
     if (!this.#hasSaidClose) this.#stream.reset();
     this.#handler?.onClose();
   }

@@ -12,8 +12,11 @@ export interface Watch extends Disposable {
   close(): void;
 }
 
-/** What to wait for; `closed` is a unix socket whose other end is gone, whatever it still has to be read. */
-export type Readiness = "readable" | "writable" | "closed";
+/**
+ * What to wait for. `closed`: a socket's other end is gone both ways, `left`: at least it sends nothing more; in either case whatever is
+ * still to be read.
+ */
+export type Readiness = "readable" | "writable" | "closed" | "left";
 
 /** Watches descriptors. */
 export interface Poller extends Disposable {
@@ -27,7 +30,7 @@ export interface Poller extends Disposable {
 }
 
 const control = { add: 1, remove: 2, modify: 3 } as const;
-const events = { readable: 0x2001, writable: 0x4, closed: 0 } as const; // with RDHUP; a hang-up is told unasked
+const events = { readable: 0x2001, writable: 0x4, closed: 0, left: 0x2000 } as const; // with RDHUP; a hang-up is told unasked
 const oneShot = 1 << 30;
 /** The mark that ends the thread. */
 const endMark = 0;
@@ -76,6 +79,8 @@ interface State {
 
 function pollerOf(state: State, stopReading: () => void): Poller {
   const { libc, epoll, end, watched } = state;
+  /** The latest mark of a descriptor: its number may be another's by the time that a watch is closed. */
+  const latest = new Map<number, number>();
   let nextMark = endMark + 1;
   let open = true;
   const close = (): void => {
@@ -91,8 +96,11 @@ function pollerOf(state: State, stopReading: () => void): Poller {
       const event = epollEvent(events[readiness] | oneShot, mark);
       libc.call(`Cannot watch descriptor ${fd}`, "epoll_ctl", epoll, control.add, fd, event);
       watched.set(mark, { fd, onReady });
+      latest.set(fd, mark);
       const closeWatch = (): void => {
-        if (watched.delete(mark) && open) libc.attempt("epoll_ctl", epoll, control.remove, fd, event);
+        if (!watched.delete(mark) || latest.get(fd) !== mark) return;
+        latest.delete(fd);
+        if (open) libc.attempt("epoll_ctl", epoll, control.remove, fd, event);
       };
       return {
         rearm() {
