@@ -57,7 +57,7 @@ function thing(name: string, spec: object): object {
 }
 
 async function until(look: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = Date.now() + 20_000;
+  const deadlineMs = Date.now() + 55_000;
   while (!(await look())) {
     if (Date.now() > deadlineMs) throw new Error("what the test waits for did not come");
     await Bun.sleep(5);
