@@ -10,7 +10,7 @@ export function openAccountKey(dataDir: string): KeyObject {
   const file = join(dataDir, "authority", "account-key.pem");
   if (!existsSync(file)) {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    writeWhole(file, String(privateKey.export({ type: "pkcs8", format: "pem" })));
+    writeWhole(file, privateKey.export({ type: "pkcs8", format: "pem" }));
   }
   try {
     return createPrivateKey(readFileSync(file, "utf8"));
