@@ -66,6 +66,7 @@ const heartbeatMs = 10_000;
 const beatsPerStatus = 30;
 const leaseSeconds = 40;
 const retryMs = 1000;
+const firstLeaseMs = 500;
 
 /** Registers the node and goes on saying that it lives, by one write every ten seconds. */
 export function keepNode(options: NodeObjectOptions): NodeHeartbeat {
@@ -81,6 +82,8 @@ export function keepNode(options: NodeObjectOptions): NodeHeartbeat {
       if (!isRegistered) await register(options);
       const isLeased = beats % beatsPerStatus !== 0 && (await renewLease(options));
       if (!isLeased) await tellStatus(options, since);
+      // The first lease follows the first status soon: who looks for it finds it.
+      if (!isRegistered) nextMs = firstLeaseMs;
       isRegistered = true;
       beats++;
     } catch (error) {
