@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { bunEnvironment } from "../tests/support/bun-in-pods.ts";
 import { defaultRunDir } from "../runtime/cli/mesh-paths.ts";
 import { buildChain, type ToldSpan } from "../runtime/cli/trace/chain.ts";
 import {
@@ -52,7 +53,7 @@ process.exit(isGood ? 0 : 1);
 async function main(): Promise<boolean> {
   say("Bringing the mesh up …");
   const started = performance.now();
-  const mesh = await startMeshProcess(place);
+  const mesh = await startMeshProcess(place, bunEnvironment);
   const upMs = Math.round(performance.now() - started);
   const interrupted = new Promise<void>((resolve) => {
     process.once("SIGINT", resolve);

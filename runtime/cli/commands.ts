@@ -47,6 +47,7 @@ const descriptions: Readonly<Record<keyof typeof meshDefaults, string>> = {
   apiPort: "port of the Kubernetes API on 127.0.0.1; 0 takes a free one",
   edgePort: "port of the edge on 127.0.0.1; 0 takes a free one",
   poolSize: "slots kept ready for cold starts",
+  hostPaths: "folders that Pods may mount as hostPath, with commas between",
   images: "file that maps images of Pods to local commands",
   logLevel: "debug, info, warn or error",
   logFormat: "text or json",

@@ -10,6 +10,7 @@ import { warmUp } from "#host/linux/namespaces.ts";
 import { openPoller, type Poller } from "#host/linux/poller.ts";
 import { namespaceResource } from "../../k8s/model/core-objects.ts";
 import { openMeshApi, type MeshApi } from "../../runtime/cli/api/mesh-api.ts";
+import { bunInPods, bunMount, bunVolume } from "../../tests/support/bun-in-pods.ts";
 import { openPacketCapture } from "../../tests/support/packet-capture.ts";
 import { readPeerSvid } from "../../tests/support/peer-svid.ts";
 import type { MeshProcess } from "./mesh-process.ts";
@@ -144,8 +145,19 @@ async function makePods(api: MeshApi, word: string): Promise<void> {
   for (const [name, code] of pods) {
     await post(`${at}/serviceaccounts`, { metadata: { name } });
     const env = [{ name: "WORD", value: word }];
-    const container = { name: "main", image: "local/bun", command: [process.execPath, "-e", code], env };
-    const spec = { serviceAccountName: name, terminationGracePeriodSeconds: 1, containers: [container] };
+    const container = {
+      name: "main",
+      image: "local/bun",
+      command: [bunInPods, "-e", code],
+      env,
+      volumeMounts: [bunMount],
+    };
+    const spec = {
+      serviceAccountName: name,
+      terminationGracePeriodSeconds: 1,
+      containers: [container],
+      volumes: [bunVolume],
+    };
     await post(`${at}/pods`, { metadata: { name, labels: { app: name } }, spec });
   }
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { PodObject, PodSpec } from "../../k8s/model/pod.ts";
+import { findKubernetesProgram, howToGetPeers } from "../support/kube-peers.ts";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { containerOf, type MeshPods, podsOf } from "../support/pod-handles.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -321,6 +322,30 @@ test("a Pod reaches the API as its service account, by address and by name", asy
   expect(pods.log(done, "c").split(refusal).length - 1).toBe(2);
   await pods.delete("client", 0);
 });
+
+const kubectl = findKubernetesProgram("kubectl");
+const why = kubectl === undefined ? `: kubectl is not on this machine; ${howToGetPeers}` : "";
+
+test.skipIf(kubectl === undefined)(
+  `kubectl run -i passes input and its end, -it has a terminal${why}`,
+  async () => {
+    const KUBECONFIG = join(mesh.runDir, "kubeconfig");
+    const options = { env: { KUBECONFIG, HOME: mesh.host.dir }, timeoutMs: 30_000 };
+    const run = ["--rm", "--restart=Never", "--image=local"];
+    const piped = [kubectl ?? "", "run", "-i", "piped", ...run, "--command", "--", "cat"];
+    const input = "one\ntwo\n";
+    expect((await mesh.host.run(piped, { ...options, input })).stdout).toStartWith(input);
+    // What comes before a client has joined is in the log only: the program waits for a line.
+    const script = "read line; tty -s && echo $line: $TERM";
+    const typed = `${kubectl} run -it typed ${run.join(" ")} --command -- sh -c '${script}'`;
+    const { stdout } = await mesh.host.run(["script", "-qec", typed, "/dev/null"], {
+      ...options,
+      input: "word\n",
+    });
+    expect(stdout).toContain("word: xterm");
+  },
+  60_000,
+);
 
 test("Pods live on when the node's program is killed: the same processes, logs and addresses", async () => {
   await pods.start("steady", {

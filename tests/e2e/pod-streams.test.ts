@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { findKubernetesProgram, findOldKubectl, howToGetPeers } from "../support/kube-peers.ts";
+import { bunInPods, bunMount, bunVolume } from "../support/bun-in-pods.ts";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import type { RunResult } from "../support/test-host.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -25,6 +26,7 @@ const pods = JSON.stringify({
       metadata: { name: "talker" },
       spec: {
         terminationGracePeriodSeconds: 1,
+        volumes: [bunVolume],
         initContainers: [{ name: "before", image: "any", command: ["sh", "-c", "echo prepared"] }],
         containers: [
           {
@@ -34,7 +36,7 @@ const pods = JSON.stringify({
             env: [{ name: "COLOUR", value: "green" }],
             command: ["sh", "-c", 'echo started; while read line; do echo "heard $line"; done; sleep 1000'],
           },
-          { name: "web", image: "any", command: [process.execPath, "-e", web] },
+          { name: "web", image: "any", command: [bunInPods, "-e", web], volumeMounts: [bunMount] },
         ],
       },
     },

@@ -1,6 +1,7 @@
 /** Pods and functions of one mesh call each other by name, before and after the namespace is labelled: each is known by its identity where both are of the mesh. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { bunInPods, bunMount, bunVolume } from "../support/bun-in-pods.ts";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -69,11 +70,13 @@ async function addPod(name: string, labels: Readonly<Record<string, string>> = {
     metadata: { name, labels: { app: name, ...labels } },
     spec: {
       serviceAccountName: name,
+      volumes: [bunVolume],
       containers: [
         {
           name: "main",
           image: "local",
-          command: [process.execPath, "-e", server],
+          command: [bunInPods, "-e", server],
+          volumeMounts: [bunMount],
           env: [{ name: "NAME", value: name }],
           ports: [{ name: "http", containerPort: 8080 }],
           readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 1 },

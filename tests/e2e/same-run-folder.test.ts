@@ -16,7 +16,7 @@ import { openTestHost, type TestHost } from "../support/test-host.ts";
 
 setDefaultTimeout(60_000);
 
-const programs = ["control-plane", "ztunnel", "node-runtime", "edge"];
+const programs = ["control-plane", "ztunnel", "node-runtime", "node", "edge"];
 let hosts: readonly TestHost[];
 let folder: string;
 beforeAll(async () => {

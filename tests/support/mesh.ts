@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { connectChannel } from "#host/channel-socket.ts";
 import { cgroupPath } from "../../runtime/cli/supervisor/cgroup-path.ts";
 import type { ToldSpan } from "../../runtime/cli/trace/chain.ts";
+import { bunEnvironment } from "./bun-in-pods.ts";
 import { findLeaks, type HostSnapshot, listCgroups } from "./host-snapshot.ts";
 import {
   type FetchInit,
@@ -113,7 +114,9 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dataDir = options.dataDir ?? join(folder, "data");
   const before = await host.snapshot();
   const flags = ["--run-dir", runDir, "--data-dir", dataDir, ...(options.flags ?? [])];
-  const up = await host.spawn([...lambient, "up", ...flags], { env: { NO_COLOR: "1", ...options.env } });
+  const up = await host.spawn([...lambient, "up", ...flags], {
+    env: { NO_COLOR: "1", ...bunEnvironment, ...options.env },
+  });
   try {
     await awaitRunning(up);
   } catch (error) {

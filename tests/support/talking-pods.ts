@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openNetworkNamespace, type NetworkNamespace } from "#host/linux/namespaces.ts";
 import type { PodObject } from "../../k8s/model/pod.ts";
+import { bunInPods, bunMount, bunVolume } from "./bun-in-pods.ts";
 import type { Mesh } from "./mesh.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -74,16 +75,22 @@ export async function makeTalkingPods(mesh: Mesh, namespace: string): Promise<Ta
       const spec = { selector: { app: name }, ports: [{ name: "tcp", port, targetPort: port }] };
       await send("POST", `${path}/services`, { metadata: { name }, spec });
     },
-    async add(name, env, { labels = {}, command = [process.execPath, "-e", source] } = {}) {
+    async add(name, env, { labels = {}, command = [bunInPods, "-e", source] } = {}) {
       await send("POST", `${path}/serviceaccounts`, { metadata: { name } });
       const container = {
         name: "main",
         image: "local",
         command,
         env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
+        volumeMounts: [bunMount],
       };
       const metadata = { name, labels: { app: name, ...labels } };
-      const spec = { serviceAccountName: name, containers: [container], terminationGracePeriodSeconds: 1 };
+      const spec = {
+        serviceAccountName: name,
+        containers: [container],
+        volumes: [bunVolume],
+        terminationGracePeriodSeconds: 1,
+      };
       await send("POST", `${path}/pods`, { metadata, spec });
       return await waitUntil(`Pod ${name} runs`, async () => {
         const pod = await find(name);

@@ -16,6 +16,7 @@ test("parseMeshConfig() takes the defaults", () => {
       edgePort: 8080,
       poolSize: 4,
       images: "",
+      hostPaths: "",
       logLevel: "info",
       logFormat: "text",
     },

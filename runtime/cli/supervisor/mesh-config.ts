@@ -26,6 +26,8 @@ export interface MeshConfig {
   readonly poolSize: number;
   /** File that says what images of Pods stand for; `LAMBIENT_IMAGES`, default none. */
   readonly images: string;
+  /** Folders of the machine that Pods may mount as hostPath, with commas between; `LAMBIENT_HOST_PATHS`, default none. */
+  readonly hostPaths: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly logFormat: "text" | "json";
 }
@@ -46,6 +48,7 @@ export const meshDefaults: Readonly<Record<keyof MeshConfig, string>> = {
   edgePort: "8080",
   poolSize: "4",
   images: "",
+  hostPaths: "",
   logLevel: "info",
   logFormat: "text",
 };
@@ -95,6 +98,7 @@ export function parseMeshConfig(raw: RawMeshConfig): Result<MeshConfig, readonly
     edgePort: whole("edgePort", 0, 65_535),
     poolSize: whole("poolSize", 1, 64),
     images: matching("images", /^(\/.*)?$/, "an absolute path"),
+    hostPaths: matching("hostPaths", /^(\/[^,]*(,\/[^,]*)*)?$/, "absolute paths with commas between"),
     logLevel: oneOf("logLevel", ["debug", "info", "warn", "error"]),
     logFormat: oneOf("logFormat", ["text", "json"]),
   };

@@ -68,7 +68,7 @@ export function planPrograms(facts: PlanFacts): readonly ProgramPlan[] {
     {
       name: "node",
       entry: "k8s/node/main.ts",
-      args: [...common, ...ranges, ...flags(config, ["images"]), "--cgroup", `${cgroup}/pods`],
+      args: [...common, ...ranges, ...flags(config, ["images", "hostPaths"]), "--cgroup", `${cgroup}/pods`],
       env: { LAMBIENT_HOST_NETNS: hostNetwork },
       place: "node",
       stage: 2,
