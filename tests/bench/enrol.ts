@@ -34,7 +34,7 @@ interface Run {
 export async function run(options: BenchOptions): Promise<readonly BenchRow[]> {
   const runs: Run[] = [];
   for (let i = 1; i <= options.runs; i++) {
-    const made = await runOnce();
+    const made = await runOnce(options.log);
     runs.push(made);
     const { oneMs, stoodMs, manyFirstMs, manyAllMs } = made;
     options.log(
@@ -83,7 +83,7 @@ function row(name: string, ours: number, peer: number): BenchRow {
   return { name, ours: Number(ours.toPrecision(4)), peer, ratio: 0, unit: "ms" };
 }
 
-async function runOnce(): Promise<Run> {
+async function runOnce(log: BenchOptions["log"]): Promise<Run> {
   const mesh = await startMesh({ flags: ["--node-range", wideRange] });
   try {
     const api = openKubeClient({
@@ -92,6 +92,7 @@ async function runOnce(): Promise<Run> {
       tokenFile: join(mesh.runDir, "tokens", "admin"),
     });
     const one = await measureOne(mesh, api);
+    log(`  one at a time: ${figures(one.oneMs)}, stood still ${figures(one.stoodMs)}`);
     return { ...one, ...(await measureMany(mesh, api)) };
   } finally {
     await mesh.down();

@@ -47,6 +47,8 @@ export interface PodMore {
 }
 
 const dataplaneMode = "istio.io/dataplane-mode";
+/** Many may be started at once, on a machine that does other things. */
+const runsWithinMs = 60_000;
 const redirection = "ambient.istio.io/redirection";
 
 /** Makes a namespace for Pods. */
@@ -92,10 +94,11 @@ export async function makeTalkingPods(mesh: Mesh, namespace: string): Promise<Ta
         terminationGracePeriodSeconds: 1,
       };
       await send("POST", `${path}/pods`, { metadata, spec });
-      return await waitUntil(`Pod ${name} runs`, async () => {
+      const isRunning = async (): Promise<PodObject | undefined> => {
         const pod = await find(name);
         return pod.status?.podIP !== undefined && pod.status.phase === "Running" ? pod : undefined;
-      });
+      };
+      return await waitUntil(`Pod ${name} runs`, isRunning, runsWithinMs);
     },
     until: (name, what, isSo) =>
       waitUntil(`${name} says that ${what}`, async () => {
