@@ -23,8 +23,6 @@ afterAll(async () => {
   await mesh.host.close();
 });
 
-const sleeper = ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 0.05; done"];
-
 function shell(script: string, more: object = {}): PodSpec {
   return { containers: [{ name: "c", image: "local", command: ["sh", "-c", script], ...more }] };
 }
@@ -56,7 +54,12 @@ test("a Pod runs its init containers, then its containers with what it asked for
         command: ["sh", "-c", "echo made > /data/file"],
         volumeMounts: [data],
       },
-      { name: "beside", image: "local", command: sleeper, restartPolicy: "Always" },
+      {
+        name: "beside",
+        image: "local",
+        command: ["sh", "-c", "echo shared > /dev/shm/word; exec sleep 1000"],
+        restartPolicy: "Always",
+      },
     ],
     containers: [
       {
@@ -65,7 +68,7 @@ test("a Pod runs its init containers, then its containers with what it asked for
         command: [
           "sh",
           "-c",
-          "cat /data/file; echo $COLOR $TOKEN $NAME $(GREETING); echo; while sleep 0.05; do cat /settings/color; echo; done",
+          "cat /data/file /dev/shm/word; echo $COLOR $TOKEN $NAME $(GREETING); echo; while sleep 0.05; do cat /settings/color; echo; done",
         ],
         env: [
           { name: "GREETING", value: "hello" },
@@ -85,7 +88,7 @@ test("a Pod runs its init containers, then its containers with what it asked for
   expect(pod.status?.phase).toBe("Running");
   expect(pod.status?.podIP).toMatch(/^10\.244\.0\.(1[2-9]\d|2\d\d)$/);
   await waitUntil("it has written", () => pods.log(pod, "c").includes("blue\n"));
-  expect(pods.log(pod, "c")).toStartWith("made\nblue t0 whole hello\n");
+  expect(pods.log(pod, "c")).toStartWith("made\nshared\nblue t0 whole hello\n");
   await pods.patch("configmaps/settings", { data: { color: "green" } });
   await waitUntil("the new content is there", () => pods.log(pod, "c").includes("green\n"));
   expect(await pods.events("whole")).toEqual(expect.arrayContaining(["Pulled", "Created", "Started"]));

@@ -62,6 +62,8 @@ export class PodVolumes {
 
   /** Makes and fills all of them, or what has changed of them. @throws Error naming the volume that cannot be made, and why */
   async prepare(pod: PodObject, place: PodPlace): Promise<void> {
+    this.#mountMemory(this.#sharedMemory(), memoryBytesDefault);
+    chmodSync(this.#sharedMemory(), 0o1777);
     for (const volume of pod.spec.volumes ?? []) {
       try {
         await this.#prepareOne(pod, place, volume);
@@ -78,7 +80,8 @@ export class PodVolumes {
 
   /** The volumes of a container as trees, which are the caller's to close. @throws Error naming the mount that cannot be made */
   openMounts(pod: PodObject, container: Container, env: ReadonlyMap<string, string>): RootMount[] {
-    const opened: RootMount[] = [];
+    const shared = openTree(this.#host.libc, this.#sharedMemory(), { isReadOnly: false });
+    const opened: RootMount[] = [{ treeFd: shared, target: "/dev/shm", isFolder: true }];
     try {
       for (const mount of container.volumeMounts ?? []) opened.push(this.#openMount(pod, mount, env));
       return opened;
@@ -93,6 +96,11 @@ export class PodVolumes {
     this.#host.objects.release(metadata.uid);
     this.#host.tokens.forget(metadata.uid);
     removeVolumes(this.#host.libc, this.#paths.volumes);
+  }
+
+  /** One for all containers of the Pod; no volume can have its name. */
+  #sharedMemory(): string {
+    return join(this.#paths.volumes, "..shm");
   }
 
   async #prepareOne(pod: PodObject, place: PodPlace, volume: Volume): Promise<void> {
@@ -142,6 +150,7 @@ export class PodVolumes {
   }
 
   #mountMemory(folder: string, bytesMax: number): void {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
     if (isMounted(folder)) return;
     const settings = text(`mode=755,size=${Math.ceil(bytesMax)}`);
     const what = `Cannot mount memory at ${folder}`;
