@@ -728,7 +728,8 @@ test("a client whose input is not taken lets go when it leaves", async () => {
   );
   using _ = peer;
   for (let i = 0; i < 16; i++) peer.send(ids["stdin"] ?? 0, Buffer.alloc(64 << 10));
-  await waitUntil("it runs", () => containers.running.has("wait"));
+  await waitUntil("it is asked whether it lives", () => peer.said.some(({ kind }) => kind === "ping"));
+  expect(containers.running.has("wait")).toBe(true);
   peer[Symbol.dispose]();
   await waitUntil("it is let go", () => !containers.running.has("wait") && node.open === 0);
 });

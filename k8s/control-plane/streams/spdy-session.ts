@@ -19,6 +19,13 @@ export interface SpdySessionHandler {
 const streamsMax = 512;
 /** How long a client may take to close after we did. */
 const lingerMs = 5000;
+/**
+ * How often one that is not read from is asked whether it lives: where its window is full its end cannot even arrive, and only the answer
+ * of its machine to what we send tells that it is gone.
+ */
+const askEveryMs = 1000;
+/** Ours are even. */
+const pingId = 2;
 
 /** See the file's head. */
 export class SpdySession {
@@ -33,6 +40,7 @@ export class SpdySession {
   #lastStreamId = 0;
   #isPumping = false;
   #isPaused = false;
+  #asking: ReturnType<typeof setInterval> | undefined;
   #isLeaving = false;
   #isClosed = false;
 
@@ -107,8 +115,15 @@ export class SpdySession {
     const mustPause = this.#isHeldUp();
     if (mustPause === this.#isPaused || this.#isClosed) return;
     this.#isPaused = mustPause;
-    if (mustPause) this.#stream.pause();
-    else this.#stream.resume();
+    clearInterval(this.#asking);
+    if (mustPause) {
+      this.#stream.pause();
+      this.#asking = setInterval(() => this.#ask(), askEveryMs);
+    } else this.#stream.resume();
+  }
+
+  #ask(): void {
+    if (!this.writer.isFull && !this.#isLeaving) this.writer.write(encodePing(pingId));
   }
 
   #onEvent(event: Exclude<SpdyEvent, { kind: "problem" }>): void {
@@ -155,6 +170,7 @@ export class SpdySession {
   #onClose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#asking);
     this.writer.onClose();
     for (const stream of this.#streams.values()) stream.onSessionClose();
     this.#streams.clear();

@@ -21,6 +21,11 @@ export const closeCode = { normal: 1000, protocolError: 1002, internalError: 101
 
 /** How long a client may take to close after we did. */
 const lingerMs = 5000;
+/**
+ * How often one that is not read from is asked whether it lives: where its window is full its end cannot even arrive, and only the answer
+ * of its machine to what we send tells that it is gone.
+ */
+const askEveryMs = 1000;
 
 /** See the file's head. */
 export class WebSocketPeer {
@@ -29,6 +34,7 @@ export class WebSocketPeer {
   readonly #writer: StreamWriter;
   #handler: WebSocketHandler | undefined;
   #isPaused = false;
+  #asking: ReturnType<typeof setInterval> | undefined;
   #isPumping = false;
   #hasSaidClose = false;
   #isOver = false;
@@ -88,11 +94,13 @@ export class WebSocketPeer {
     if (this.#isPaused || this.#hasSaidClose) return;
     this.#isPaused = true;
     this.#stream.pause();
+    this.#asking = setInterval(() => this.#ask(), askEveryMs);
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
+    clearInterval(this.#asking);
     this.#onData(new Uint8Array(0));
     // What was read already may have been too much again.
     if (!this.#isPaused) this.#stream.resume();
@@ -132,6 +140,10 @@ export class WebSocketPeer {
     }
   }
 
+  #ask(): void {
+    if (!this.#writer.isFull && !this.#hasSaidClose) this.#sendFrame(opcode.ping, []);
+  }
+
   #sendFrame(code: number, pieces: readonly Uint8Array[]): void {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     this.#writer.write(encodeFrameHead(code, length));
@@ -141,6 +153,7 @@ export class WebSocketPeer {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    clearInterval(this.#asking);
     if (!this.#hasSaidClose) this.#stream.reset();
     this.#handler?.onClose();
   }
