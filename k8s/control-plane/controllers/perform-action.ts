@@ -24,7 +24,13 @@ export interface ActionTools {
 /** A check waits for a slot and then for the module to load, each within the activation timeout. */
 const checkGraceMs = 15_000;
 /** Kinds whose status is read as "from now on calls find it so". */
-const saidOfProxies = new Set(["Function", "HTTPRoute", "AuthorizationPolicy", "PeerAuthentication", "Service"]);
+const saidOfProxies = new Set([
+  "Function",
+  "HTTPRoute",
+  "AuthorizationPolicy",
+  "PeerAuthentication",
+  "Service",
+]);
 /** A proxy that hangs must not hold up what is said of the others for longer. */
 const takenWithinMs = 1000;
 
