@@ -59,6 +59,6 @@ test.each<[string, NodeObject | undefined, PodTraits, readonly string[], number 
   ],
 ])("%s", (...[, node, traits, want, againMs]) => {
   const decided = evictPod({ pod: podObject("a", traits), node, sinceMs: nowMs - 30_000, nowMs });
-  expect(decided.actions.map(({ kind }) => String(kind))).toEqual([...want]);
+  expect(decided.actions.map(({ kind }): string => kind)).toEqual([...want]);
   expect(decided.againMs).toBe(againMs);
 });
