@@ -6,6 +6,7 @@ import { rbacGroup } from "./authorization/role-index.ts";
 import { collectDependents, collectIfOrphaned, propagateDeletion } from "./collect-garbage.ts";
 import { createObject } from "./create-object.ts";
 import { definitionResource } from "./kinds/definition-kind.ts";
+import { recheckNames } from "./definitions/recheck-names.ts";
 import { finalizeDefinition, finalizeNamespace, type JobContext, objectsPerStep } from "./finalize.ts";
 import type { Job, JobQueue } from "./job-queue.ts";
 import type { Change } from "./change.ts";
@@ -13,12 +14,11 @@ import { parseRow } from "./object-store.ts";
 
 /** Queues what a change brings about. */
 export function followUp(context: JobContext, queue: JobQueue, change: Change): void {
-  if (change.group === rbacGroup && change.resource === "clusterroles") queue.add(aggregation(context));
+  followUpAlike(context, queue, change);
   if (change.type === "DELETED") {
     followUpDeletion(context, queue, change);
     return;
   }
-  if (isRootConfigMap(change)) queue.add(publishRoot(context, change.namespace));
   if (change.owners.length > 0) queue.add(collectIfOrphaned(context, change.uid));
   if (change.isDeleting) queue.add(propagateDeletion(context, change.uid));
   if (isNamespace(change)) {
@@ -31,12 +31,20 @@ export function followUp(context: JobContext, queue: JobQueue, change: Change): 
   }
 }
 
+/** What follows whether an object came, changed or went. */
+function followUpAlike(context: JobContext, queue: JobQueue, change: Change): void {
+  if (isDefinition(change)) {
+    queue.add(recheckNames(context, change.name.slice(change.name.indexOf(".") + 1)));
+  }
+  if (change.group === rbacGroup && change.resource === "clusterroles") queue.add(aggregation(context));
+  if (isRootConfigMap(change)) queue.add(publishRoot(context, change.namespace));
+}
+
 function followUpDeletion(context: JobContext, queue: JobQueue, change: Change): void {
   queue.add(collectDependents(context, change.uid));
   for (const owner of change.owners) queue.add(propagateDeletion(context, owner));
   if (change.namespace !== "") queue.add(finalizeNamespace(context, change.namespace));
   if (isDefaultAccount(change)) queue.add(addDefaultAccount(context, change.namespace));
-  if (isRootConfigMap(change)) queue.add(publishRoot(context, change.namespace));
   const kind = context.registry.find(change.group, change.resource);
   if (kind !== undefined && context.registry.isTerminating(kind)) {
     queue.add(finalizeDefinition(context, `${change.resource}.${change.group}`));

@@ -1,4 +1,5 @@
 /** Which kinds are served now: the built-in ones and those of the definitions in the store. */
+import { isRefused } from "./definitions/accepted-names.ts";
 import { definitionKind, definitionResource, kindOfDefinition } from "./kinds/definition-kind.ts";
 import { jsonEqual } from "./json.ts";
 import { type KindDefinition, kindKey, type KindRules, type ObjectCheck } from "./kind.ts";
@@ -23,9 +24,7 @@ export class KindRegistry {
     nowMs: () => number,
   ) {
     this.#checks = checks;
-    const definitions = definitionKind(nowMs, (group, kind, resource) =>
-      this.#isTaken(group, kind, resource),
-    );
+    const definitions = definitionKind(nowMs, () => this.all());
     for (const kind of [...fixed, definitions]) this.#fixed.set(kindKey(kind.group, kind.resource), kind);
   }
 
@@ -54,6 +53,10 @@ export class KindRegistry {
       return;
     }
     const definition = parseRow(change);
+    if (isRefused(definition)) {
+      this.#defined.delete(change.name);
+      return;
+    }
     const before = this.#defined.get(change.name);
     // Compiled schemas are kept as long as what made them stands.
     const isSame =
@@ -62,13 +65,6 @@ export class KindRegistry {
       jsonEqual(before.definition.metadata.annotations, definition.metadata.annotations);
     const kind = isSame ? before.kind : withCheck(kindOfDefinition(definition), this.#checks[change.name]);
     this.#defined.set(change.name, { definition, kind });
-  }
-
-  #isTaken(group: string, kind: string, resource: string): boolean {
-    if (this.#fixed.has(kindKey(group, resource))) return true;
-    return this.all().some(
-      (other) => other.group === group && other.kind === kind && other.resource !== resource,
-    );
   }
 }
 

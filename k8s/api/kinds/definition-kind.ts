@@ -4,6 +4,7 @@ import { compareVersions } from "../discovery/version-order.ts";
 import { definitionColumns } from "./definition-columns.ts";
 import { selectableFields } from "./selectable-fields.ts";
 import { definitionFaults } from "../definition-check.ts";
+import { isEstablished, nameConflicts, setAcceptedNames } from "../definitions/accepted-names.ts";
 import type { KindDefinition, KindVersion, PrinterColumn } from "../kind.ts";
 import { type FieldFault, invalidValue } from "../refusal.ts";
 import { structuralSchema } from "../structural-schema.ts";
@@ -28,11 +29,8 @@ export const definitionResource = {
  */
 export const unknownFieldsAnnotation = "lambient.dev/field-validation";
 
-/** The kind of definitions. @param isTaken Whether another definition or a built-in kind has the kind's name. */
-export function definitionKind(
-  nowMs: () => number,
-  isTaken: (group: string, kind: string, resource: string) => boolean,
-): KindDefinition {
+/** The kind of definitions. @param served All kinds that are served now. */
+export function definitionKind(nowMs: () => number, served: () => readonly KindDefinition[]): KindDefinition {
   return {
     ...definitionResource,
     singular: "customresourcedefinition",
@@ -52,13 +50,16 @@ export function definitionKind(
     rules: {
       onCreate(definition) {
         const spec = setDefaults(definition);
-        const { kind, plural } = objectOr(spec["names"]);
+        const { plural } = objectOr(spec["names"]);
         const faults = definitionFaults(definition);
         if (faults.length > 0) return faults;
-        if (isTaken(textOr(spec["group"]), textOr(kind), textOr(plural))) {
-          return [invalidValue("spec.names.kind", kind, "another definition of the group has it")];
-        }
-        definition["status"] = acceptedStatus(definition, timestamp(nowMs()));
+        const isBuiltIn = served().some(
+          ({ isCustom, group, resource }) => !isCustom && group === spec["group"] && resource === plural,
+        );
+        if (isBuiltIn)
+          return [invalidValue("spec.names.plural", plural, "a built-in kind of the group has it")];
+        followSpec(definition);
+        setAcceptedNames(definition, nameConflicts(definition, served()), timestamp(nowMs()));
         return [];
       },
       onUpdate(definition, old) {
@@ -68,6 +69,9 @@ export function definitionKind(
           .filter((field) => spec[field] !== oldSpec[field])
           .map((field) => invalidValue(`spec.${field}`, spec[field], "field is immutable"));
         const stored = followSpec(definition);
+        if (!isEstablished(definition)) {
+          setAcceptedNames(definition, nameConflicts(definition, served()), timestamp(nowMs()));
+        }
         return jsonEqual(spec, oldSpec) ? stored : [...faults, ...stored, ...definitionFaults(definition)];
       },
       onDeletionStart(definition) {
@@ -207,28 +211,6 @@ export function setTerminating(
   };
   definition["status"] = { ...status, conditions: [...others, condition] };
   return true;
-}
-
-function acceptedStatus(definition: WorkingObject, at: string): JsonObject {
-  const spec = objectOr(definition["spec"]);
-  const stored = arrayOr(spec["versions"])
-    .map(objectOr)
-    .filter((version) => version["storage"] === true)
-    .map((version) => version["name"]);
-  const condition = { status: "True", lastTransitionTime: at };
-  return {
-    acceptedNames: structuredClone(spec["names"]),
-    storedVersions: stored,
-    conditions: [
-      { type: "NamesAccepted", reason: "NoConflicts", message: "no conflicts found", ...condition },
-      {
-        type: "Established",
-        reason: "InitialNamesAccepted",
-        message: "the initial names have been accepted",
-        ...condition,
-      },
-    ],
-  };
 }
 
 function versionOf(definition: WorkingObject, version: JsonObject): KindVersion {

@@ -18,7 +18,7 @@ const kinds = [
   ...builtIn,
   definitionKind(
     () => nowMs,
-    () => false,
+    () => [],
   ),
 ];
 

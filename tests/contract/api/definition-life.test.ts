@@ -90,3 +90,51 @@ test("a definition remembers its versions and names, and goes once its objects a
   await scene.api.ask("PATCH", `${objects}/o`, { metadata: { finalizers: null } }, patchTypes.merge);
   await until(async () => ((await scene.api.ask("GET", path)).status === 404 ? true : undefined));
 }, 60_000);
+
+test("of two definitions that want one kind the second waits until the first is gone", async () => {
+  const define = async (plural: string): Promise<string> => {
+    const body = {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.${group}` },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { plural, singular: plural.slice(0, -1), kind: "Same" },
+        versions: [version("v1", true)],
+      },
+    };
+    expect((await scene.api.ask("POST", definitions, body)).status).toBe(201);
+    return `${definitions}/${plural}.${group}`;
+  };
+  const established = (at: string, status: string): Promise<Json> =>
+    until(async () => {
+      const { body } = await scene.api.ask("GET", at);
+      return textOf(conditionOf(body, "Established")?.["status"]) === status ? body : undefined;
+    });
+  const first = await define("firsts");
+  await established(first, "True");
+  const second = await define("seconds");
+  const waiting = await established(second, "False");
+  expect(conditionOf(waiting, "Established")).toMatchObject({
+    reason: "NotAccepted",
+    message: "not all names are accepted",
+  });
+  expect(conditionOf(waiting, "NamesAccepted")).toMatchObject({
+    status: "False",
+    reason: "ListKindConflict",
+    message: '"SameList" is already in use',
+  });
+  expect(waiting["status"]?.["acceptedNames"] as unknown).toEqual({
+    plural: "seconds",
+    singular: "second",
+    kind: "",
+  });
+  expect((await scene.api.ask("GET", scene.path("seconds", `${group}/v1`))).status).toBe(404);
+  await scene.api.ask("DELETE", first);
+  await established(second, "True");
+  await until(async () =>
+    (await scene.api.ask("GET", scene.path("seconds", `${group}/v1`))).status === 200 ? true : undefined,
+  );
+  await scene.api.ask("DELETE", second);
+}, 60_000);
