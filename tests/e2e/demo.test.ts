@@ -17,6 +17,7 @@ test("the demo holds, tells its evidence as one object, and leaves nothing", asy
   const before = await host.snapshot();
   const demo = [process.execPath, join(import.meta.dir, "../../scripts/demo.ts"), "--once", "--json"];
   const { code, stdout, stderr } = await host.run(demo, { timeoutMs: 120_000, env: { TMPDIR: host.dir } });
+  if (stdout === "") throw new Error(`The demo ended with ${code}: ${stderr}`);
   const found = JSON.parse(stdout) as Evidence & { readonly checks: readonly Check[] };
   expect(found.checks.filter(({ holds }) => !holds)).toEqual([]);
   expect({ code, last: stderr.trim().split("\n").at(-1) }).toEqual({ code: 0, last: "Ending the mesh …" });
