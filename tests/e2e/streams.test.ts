@@ -232,6 +232,36 @@ function describeClient(client: string, path: string): void {
     await waitUntil("it is gone", () => scene.commands().length === 0 && scene.server.open === 0);
   });
 
+  test("clients that are killed at any moment leave nothing behind", async () => {
+    const sessions = [
+      exec("sleep", "1000"),
+      exec("cat", "/dev/zero"),
+      ["exec", "-i", ...inMain, "--", "cat"],
+      ["exec", "-i", ...inMain, "--", "sleep", "1000"],
+      ["attach", "-i", ...inMain],
+      ["logs", "-f", ...inMain],
+    ];
+    const pid = scene.plane.pid;
+    await Promise.all(
+      [0, 1, 2, 3].map(async (lane) => {
+        for (let i = 0; i < 12; i++) {
+          const args = sessions[(i + lane) % sessions.length] ?? [];
+          const child = start(args, args.includes("-i") ? Bun.file("/dev/zero") : "ignore");
+          // Before TLS, in its midst, at the upgrade, in full flow.
+          await Bun.sleep(((i * 7 + lane * 3) % 12) * 25);
+          child.kill(i % 2 === 0 ? "SIGKILL" : "SIGINT");
+          await child.exited;
+        }
+      }),
+    );
+    await waitUntil(
+      "nothing is left",
+      () => scene.commands().length === 0 && scene.server.open === 0,
+      20_000,
+    );
+    expect(residentBytes(pid)).toBeGreaterThan(0);
+  });
+
   test("port-forward reaches what listens in the Pod, and tells what does not", async () => {
     const body = new Uint8Array(8 * mebibyte).map((_byte, i) => i * 31);
     const web = withNamespace(scene.libc, scene.network.fd, () =>
