@@ -69,6 +69,82 @@ test.each([
     { type: "object", properties: { a: { type: "string" } }, additionalProperties: { type: "string" } },
     [`${field}.additionalProperties`],
   ],
+  [
+    {
+      type: "object",
+      properties: { a: { type: "array", items: { type: "string" }, "x-kubernetes-list-map-keys": ["k"] } },
+    },
+    [`${field}.properties[a].x-kubernetes-list-type`],
+  ],
+  [
+    {
+      type: "object",
+      properties: {
+        a: { type: "array", items: { type: "string", nullable: true }, "x-kubernetes-list-type": "set" },
+      },
+    },
+    [`${field}.properties[a].items.nullable`],
+  ],
+  [
+    {
+      type: "object",
+      properties: {
+        a: {
+          type: "array",
+          "x-kubernetes-list-type": "set",
+          items: { type: "array", items: { type: "string" }, "x-kubernetes-list-type": "set" },
+        },
+      },
+    },
+    [`${field}.properties[a].items.x-kubernetes-list-type`],
+  ],
+  [
+    {
+      type: "object",
+      properties: {
+        a: {
+          type: "array",
+          "x-kubernetes-list-type": "map",
+          "x-kubernetes-list-map-keys": ["k"],
+          items: { type: "string" },
+        },
+      },
+    },
+    [`${field}.properties[a].items.type`],
+  ],
+  [
+    {
+      type: "object",
+      properties: {
+        a: {
+          type: "array",
+          "x-kubernetes-list-type": "map",
+          "x-kubernetes-list-map-keys": ["k"],
+          items: { type: "object", required: ["k"], properties: { k: { type: "string", nullable: true } } },
+        },
+      },
+    },
+    [`${field}.properties[a].items.properties[k].nullable`],
+  ],
+  [
+    { type: "object", properties: { a: { type: "array", items: { type: "integer" }, default: [1, "x"] } } },
+    [`${field}.properties[a].default[1]`],
+  ],
+  [
+    { type: "object", properties: { a: { type: "string", enum: "x", default: "x" } } },
+    [`${field}.properties[a].default`],
+  ],
+  [
+    {
+      type: "object",
+      properties: { metadata: { type: "object", properties: { labels: { type: "object" } } } },
+    },
+    [`${field}.properties[metadata]`],
+  ],
+  [
+    { type: "object", allOf: [{ properties: { b: {} } }, { not: { items: { title: "x" } } }] },
+    [`${field}.allOf[1].not.items.title`, `${field}.properties[b]`],
+  ],
 ] as const)("refuses the schema %j", (schema, want) => {
   expect(definitionFaults(definition({}, schema as JsonObject)).map((fault) => fault.field)).toEqual([
     ...want,

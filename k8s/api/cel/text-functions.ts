@@ -104,7 +104,14 @@ function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (value instanceof Date) return value.toISOString().replace(".000Z", "Z");
   if (Array.isArray(value)) return `[${value.map(textOf).join(", ")}]`;
-  if (value instanceof Map)
-    return `{${[...value].map(([key, one]) => `${textOf(key)}: ${textOf(one)}`).join(", ")}}`;
+  if (value instanceof Map) return entriesText([...value]);
+  // Map literals are plain objects.
+  if (typeof value === "object" && value !== null && value.constructor === Object) {
+    return entriesText(Object.entries(value));
+  }
   return String(value);
+}
+
+function entriesText(entries: readonly (readonly [unknown, unknown])[]): string {
+  return `{${entries.map(([key, one]) => `${textOf(key)}: ${textOf(one)}`).join(", ")}}`;
 }
