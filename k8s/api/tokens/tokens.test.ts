@@ -256,6 +256,30 @@ test("a Pod gets the token of its account as a volume, unless it or the account 
   ]);
 });
 
+test("a Pod keeps what it mounts itself, and gets its account's secrets for images", async () => {
+  await make("/api/v1/namespaces/t/serviceaccounts", {
+    metadata: { name: "puller" },
+    imagePullSecrets: [{ name: "registry" }],
+  });
+  const mounts = [{ name: "own", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }];
+  const made = await make("/api/v1/namespaces/t/pods", {
+    metadata: { name: "own" },
+    spec: {
+      serviceAccountName: "puller",
+      initContainers: [{ name: "i", image: "x" }],
+      containers: [{ name: "c", image: "x", volumeMounts: mounts }],
+      volumes: [{ name: "own", emptyDir: {} }],
+    },
+  });
+  const spec = objectOr(made["spec"]);
+  expect(spec["imagePullSecrets"]).toEqual([{ name: "registry" }]);
+  const mountsOf = (list: string): unknown =>
+    (spec[list] as readonly Record<string, readonly object[]>[])[0]?.["volumeMounts"]?.length;
+  expect([mountsOf("initContainers"), mountsOf("containers")]).toEqual([1, 1]);
+  expect(spec["containers"]).toMatchObject([{ volumeMounts: mounts }]);
+  expect(spec["volumes"]).toHaveLength(2);
+});
+
 test("every namespace has the root certificate, also after somebody changed or deleted it", async () => {
   const path = "/api/v1/namespaces/t/configmaps/kube-root-ca.crt";
   const published = async (): Promise<unknown> => (await ask("GET", path))[1]["data"];
