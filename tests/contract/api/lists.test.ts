@@ -142,7 +142,10 @@ describe("watches", () => {
     ["sendInitialEvents=true&resourceVersionMatch=NotOlderThan", added],
     ["sendInitialEvents=false&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true", []],
   ])("tell at the start, with %p", async (more, want) => {
-    expect(await typesOf(more)).toEqual([...want]);
+    const types = [...(await typesOf(more))];
+    // A server may send bookmarks of its own at any time.
+    while (types.length > want.length && types.at(-1) === "BOOKMARK") types.pop();
+    expect(types).toEqual([...want]);
   });
 
   test("mark the end of the start by the version that it was", async () => {
