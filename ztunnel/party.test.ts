@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { WorkloadSchema, WorkloadType } from "#core/proto/istio/workload_pb.js";
 import { readWorkload, type Workload } from "#core/mesh/workload.ts";
-import { namesOfService, noService, partyOfWorkload } from "./party.ts";
+import { namesOfService, noService, partyOfWorkload, unidentifiedPartyOf } from "./party.ts";
 
 function workload(part: { readonly workloadName?: string } = {}): Workload {
   const read = readWorkload(
@@ -23,6 +23,13 @@ function workload(part: { readonly workloadName?: string } = {}): Workload {
   if (!read.ok) throw new Error(read.error);
   return read.value;
 }
+
+test("a side that only its address speaks for is named, without an identity", () => {
+  const known = workload();
+  const party = unidentifiedPartyOf(known);
+  expect(party).toEqual({ ...partyOfWorkload(known), identity: "" as never });
+  expect(unidentifiedPartyOf(known)).toBe(party);
+});
 
 test("a known side is named by its workload", () => {
   expect(partyOfWorkload(workload())).toEqual({

@@ -112,3 +112,47 @@ test("a node that falls silent is not ready any more, and says so; one that spea
   informers.close();
   api.close();
 });
+
+test("a look that fails is counted, and there is another", async () => {
+  const api = openApi({
+    dataFile: ":memory:",
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+    definitions: lambientDefinitions,
+  });
+  const { client } = api;
+  const clock = new FakeClock();
+  const informers = new Informers({ client, clock: systemClock, onError: () => {} });
+  const failures: string[] = [];
+  const watching = watchNodes({
+    client,
+    informers,
+    clock,
+    random: Math.random,
+    log: silentLog,
+    record() {
+      throw new Error("the store is full");
+    },
+    onFailure: (component) => void failures.push(component),
+  });
+  await client.create(nodeResource, { metadata: { name: "quiet" } });
+  const conditions = [
+    { type: "Ready", status: "True", lastHeartbeatTime: new Date(clock.nowMs()).toISOString() },
+  ];
+  await client.patchStatus(
+    nodeResource,
+    { name: "quiet" },
+    { kind: "merge", value: { status: { conditions } } },
+  );
+  informers.start();
+  await informers.synced;
+  for (let i = 0; i < 6; i++) {
+    clock.advance(10_000);
+    await waitUntil("it has looked", () => clock.pending > 0);
+  }
+  await waitUntil("a failure is counted", () => failures.includes("node-controller"));
+  watching.close();
+  informers.close();
+  api.close();
+});
