@@ -62,8 +62,8 @@ export interface NodeHeartbeat {
 }
 
 const heartbeatMs = 10_000;
-/** Of so many heartbeats one is the status, the others renew the lease. */
-const beatsPerStatus = 30;
+/** Of so many heartbeats one is the status, the others renew the lease: the control plane calls a node silent whose status is forty seconds old. */
+const beatsPerStatus = 2;
 const leaseSeconds = 40;
 const retryMs = 1000;
 const firstLeaseMs = 500;
