@@ -115,5 +115,5 @@ test("the start's end is marked when that is asked for", async () => {
 
 test("a watch ends after its time", async () => {
   const watch = await api.watch(`${maps}?watch=true&timeoutSeconds=1&resourceVersion=${await versionNow()}`);
-  expect(await watch.next()).toBeUndefined();
+  expect(await next(watch)).toEqual(["ENDED", ""]);
 });
