@@ -41,6 +41,7 @@ interface Ends {
 }
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const writeOnly = 1;
 const closeOnExec = 0o2000000;
 const pathOnlyFolder = 0o10200000;
 /** mount, cgroup, uts, ipc, network; the pid namespace is entered by the birth itself. */
@@ -69,10 +70,12 @@ export async function startInContainer(
     held.push(pidfd);
     const root = openSync(`/proc/${place.pid}/root`, pathOnlyFolder | closeOnExec);
     held.push(root);
+    const members = place.cgroup.memberFiles({}).map((path) => openSync(path, writeOnly | closeOnExec));
+    held.push(...members);
     const ends = openEnds(libc, place, request);
     held.push(...new Set(ends.theirs.values()));
     const child = spawnOrClose(libc, ends, () =>
-      spawnChild(libc, poller, spawnOptions({ place, request, ends, pidfd, root })),
+      spawnChild(libc, poller, spawnOptions({ place, request, ends, pidfd, root, members })),
     );
     const streams = streamsOf(host, ends, child);
     await joinGroup(place.cgroup, child);
@@ -136,9 +139,10 @@ interface Birth {
   readonly ends: Ends;
   readonly pidfd: number;
   readonly root: number;
+  readonly members: readonly number[];
 }
 
-function spawnOptions({ place, request, ends, pidfd, root }: Birth): SpawnOptions {
+function spawnOptions({ place, request, ends, pidfd, root, members }: Birth): SpawnOptions {
   const env = request.tty ? { TERM: "xterm", ...place.env } : place.env;
   const [program = "", ...args] = request.command;
   const enter = "Cannot enter the container";
@@ -151,6 +155,8 @@ function spawnOptions({ place, request, ends, pidfd, root }: Birth): SpawnOption
     fds: ends.theirs,
     joinPidNamespace: pidfd,
     before: [
+      // From its first instruction on it is of the Pod: what is attached to the group, and what freezes it, holds for it too.
+      ...members.map((fd) => ({ what: enter, name: "write", args: [fd, "0", 1] }) as const),
       { what: enter, name: "setns", args: [pidfd, joinedKinds] },
       { what: enter, name: "fchdir", args: [root] },
       { what: enter, name: "chroot", args: ["."] },
@@ -176,7 +182,7 @@ function placesOf(program: string, path: string): string[] {
   return path.split(":").map((folder) => `${folder === "" ? "." : folder}/${program}`);
 }
 
-/** Joining takes milliseconds; what the command starts meanwhile is found by its session. */
+/** The groups that limit it: joining them takes milliseconds, and what the command starts meanwhile is found by its session. */
 async function joinGroup(cgroup: Cgroup, child: Child): Promise<void> {
   const joined = new Set<number>();
   for (;;) {
