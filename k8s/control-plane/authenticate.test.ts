@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeTestTokens } from "../../tests/support/tokens.ts";
-import { openAuthenticator } from "./authenticate.ts";
+import { openAuthenticator, userOfToken } from "./authenticate.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -76,4 +76,17 @@ test("no more tokens are remembered than the bound; those that were forgotten ar
   expect(await ask("ztunnel")).toEqual(["ztunnel"]);
   expect(await remembered("ztunnel", "admin", "edge")).toEqual(["ztunnel", undefined, undefined]);
   expect(await ask("admin", "edge", "ztunnel")).toEqual(["admin", "edge", "ztunnel"]);
+});
+
+test("a token's bearer is a user of the API, in the groups of its program", async () => {
+  const { keyFile, headers } = await place();
+  const authenticator = openAuthenticator(keyFile, Date.now);
+  const userOf = (program: string): ReturnType<typeof userOfToken> =>
+    userOfToken(authenticator, headers[program]?.slice("Bearer ".length) ?? "");
+  expect(await userOf("admin")).toEqual({
+    name: "system:lambient:admin",
+    groups: ["system:masters", "system:authenticated"],
+  });
+  expect(await userOf("edge")).toEqual({ name: "system:lambient:edge", groups: ["system:authenticated"] });
+  expect(await userOf("absent")).toBeUndefined();
 });
