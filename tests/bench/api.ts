@@ -42,6 +42,8 @@ interface Figures {
 const writeSeconds = 5;
 const clients = 16;
 const watchers = 100;
+/** Objects that the updates go round: of few, clients would wait for each other. */
+const updated = 256;
 const changes = 200;
 const listed = 10_000;
 
@@ -164,7 +166,7 @@ async function measure(server: Server, isWhole: boolean): Promise<Figures> {
   const idleMb = memoryOf(server);
   await ask(server, "POST", "/api/v1/namespaces", { metadata: { name: "bench" } });
   const createsPerS = await write(server, "POST");
-  await ask(server, "POST", configMaps, object("one"));
+  for (let index = 0; index < updated; index++) await ask(server, "POST", configMaps, object(`u${index}`));
   const updatesPerS = await write(server, "PUT");
   if (!isWhole) {
     return {
@@ -193,7 +195,12 @@ async function measure(server: Server, isWhole: boolean): Promise<Figures> {
 const configMaps = "/api/v1/namespaces/bench/configmaps";
 
 function object(name: string): object {
-  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { text: "x".repeat(900) } };
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name },
+    data: { count: "COUNT", text: "x".repeat(900) },
+  };
 }
 
 /** By wrk, a client that costs little: each connection sends its next write once the last is answered. */
@@ -209,9 +216,11 @@ async function write(server: Server, method: "POST" | "PUT"): Promise<number> {
       `local head = { ["content-type"] = "application/json", ["authorization"] = "Bearer ${server.token}" }`,
       "request = function()",
       "  count = count + 1",
-      `  local name = "${method === "POST" ? `${prefix}-" .. count` : 'one"'}`,
+      `  local name = ${method === "POST" ? `"${prefix}-" .. count` : `"u" .. (count % ${updated})`}`,
       `  local body = string.gsub([==[${body}]==], "NAME", name)`,
-      `  return wrk.format("${method}", "${configMaps}${method === "PUT" ? "/one" : ""}", head, body)`,
+      // Each write says something new: one that changes nothing is not stored.
+      '  body = string.gsub(body, "COUNT", tostring(count))',
+      `  return wrk.format("${method}", "${configMaps}${method === "PUT" ? '/" .. name' : '"'}, head, body)`,
       "end",
     ].join("\n"),
     { mode: 0o600 },
