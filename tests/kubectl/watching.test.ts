@@ -43,10 +43,12 @@ describeKubectl("watching", ["mesh", "kubernetes"], (scene) => {
     const namespace = await scene.makeNamespace();
     const at = ["-n", namespace];
     await run("create", "configmap", "brief", ...at);
-    const waiting = run("wait", "--for=delete", "configmap/brief", "--timeout=30s", ...at);
-    await run("delete", "configmap", "brief", ...at);
     // Gone before it was looked at is as good.
-    await waiting.catch((error: unknown) => expect(String(error)).toMatch(/NotFound|no matching resources/));
+    const waiting = run("wait", "--for=delete", "configmap/brief", "--timeout=30s", ...at).catch(
+      (error: unknown) => expect(String(error)).toMatch(/NotFound|no matching resources/),
+    );
+    await run("delete", "configmap", "brief", ...at);
+    await waiting;
     await run("create", "configmap", "lasting", ...at);
     const late = await attempt(["wait", "--for=delete", "configmap/lasting", "--timeout=1s", ...at]);
     expect(late).toMatchObject({ code: 1, stdout: "" });

@@ -56,7 +56,9 @@ describeKubectl("workloads", ["mesh"], (scene) => {
     const at = ["-n", namespace];
     // Whose Pod is asked is kubectl's choice: one that is on its way out may be among them for a moment.
     const logged = async (word: string): Promise<void> => {
-      while (!(await run("logs", "deployment/web", ...at)).includes(`${word}\n`)) await Bun.sleep(100);
+      // The one that is asked may be gone by then.
+      while (!(await attempt(["logs", "deployment/web", ...at])).stdout.includes(`${word}\n`))
+        await Bun.sleep(100);
     };
     await feed(deployment(namespace, `echo one; ${forever}`), "apply", "-f", "-");
     expect(await run("rollout", "status", "deployment/web", "--timeout=60s", ...at)).toContain(

@@ -1,8 +1,11 @@
 /** A node that only says what its Pods do: it makes no processes, but writes the statuses that a test scripts, and ends Pods that are deleted. */
+import { MeshError } from "#host/mesh-error.ts";
 import type { KubeClient } from "#host/kube/kube-client.ts";
 import { isAlreadyExists, isNotFound, isConflict } from "#host/kube/kube-error.ts";
 import { nodeResource } from "../../k8s/model/node.ts";
 import { instanceAnnotation, type PodObject, podResource } from "../../k8s/model/pod.ts";
+
+const sayAgainMs = 50;
 
 /** What becomes of a Pod on it. */
 export type PodFate = "ready" | "unready" | "succeeded" | "failed" | "pending";
@@ -55,7 +58,12 @@ export async function scriptKubelet(kube: KubeClient, node = "node-0"): Promise<
       await kube.patchStatus(podResource, key, { kind: "merge", value: { metadata: { uid }, status } });
     } catch (error) {
       // It changed meanwhile, and comes again if it still is.
-      if (!isNotFound(error) && !isConflict(error) && !stop.signal.aborted) throw error;
+      if (isNotFound(error) || isConflict(error) || stop.signal.aborted) return;
+      if (!(error instanceof MeshError) || error.code !== "unavailable") throw error;
+      // The API was killed: what it did not take is said again.
+      await Bun.sleep(sayAgainMs);
+      const now = pods.get(uid);
+      if (now !== undefined) await play(now);
     }
   };
   await makeNode(kube, node);
