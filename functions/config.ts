@@ -1,6 +1,7 @@
 /** What the node runtime is told: flags and environment to one readonly value, or every error at once. Reads nothing else. */
 import { fileURLToPath } from "node:url";
-import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
+import { addressAt } from "#core/address/address-at.ts";
+import { type Cidr, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
 import { commonFlags, readTexts } from "#host/program-flags.ts";
@@ -100,10 +101,4 @@ export function parseConfig(
 
 function isRange({ address, prefixBits }: Cidr): boolean {
   return ipBytes(address).length === 4 && prefixBits >= 8 && prefixBits <= 28;
-}
-
-function addressAt(range: Cidr, index: number): IpAddress {
-  const bytes = Buffer.from(ipBytes(range.address));
-  bytes.writeUInt32BE(bytes.readUInt32BE(0) + index, 0);
-  return formatIp(bytes);
 }

@@ -1,5 +1,6 @@
 /** What the control plane is told: flags and environment to one readonly value, or every error at once. Reads no files. */
-import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
+import { addressAt } from "#core/address/address-at.ts";
+import { ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
 import { commonFlags, readTexts } from "#host/program-flags.ts";
@@ -131,10 +132,4 @@ function makeReader(texts: Texts, problems: string[]): Reader {
       return "0.0.0.0" as IpAddress; // Sound, and never used: the whole config is refused.
     },
   };
-}
-
-function addressAt(range: Cidr, offset: number): IpAddress {
-  const bytes = Buffer.from(ipBytes(range.address));
-  bytes.writeUInt32BE((bytes.readUInt32BE(0) + offset) >>> 0);
-  return formatIp(bytes);
 }

@@ -174,3 +174,5 @@ export const podResource: ResourceType<PodObject> = {
 
 /** Names, on a Pod, the function instance that it shows: such a Pod has no processes of its own. */
 export const instanceAnnotation = "lambient.dev/instance";
+/** On a Pod, written by the node: `enabled` once its connections are captured, `pending` until then. */
+export const redirectionAnnotation = "ambient.istio.io/redirection";

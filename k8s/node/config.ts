@@ -1,5 +1,6 @@
 /** What the node's program is told: flags and environment to one readonly value, or every error at once. Reads nothing else. */
-import { type Cidr, formatIp, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
+import { addressAt } from "#core/address/address-at.ts";
+import { type Cidr, ipBytes, type IpAddress, parseCidr } from "#core/address/ip.ts";
 import { err, ok, type Result } from "#core/result.ts";
 import type { LogLevel } from "#host/log.ts";
 import { commonFlags, readTexts } from "#host/program-flags.ts";
@@ -120,10 +121,4 @@ function isRange({ address, prefixBits }: Cidr): boolean {
 function upperHalf(range: Cidr): Cidr {
   const half = range.prefixBits + 1;
   return { address: addressAt(range, 2 ** (32 - half)), prefixBits: half };
-}
-
-function addressAt(range: Cidr, index: number): IpAddress {
-  const bytes = Buffer.from(ipBytes(range.address));
-  bytes.writeUInt32BE(bytes.readUInt32BE(0) + index, 0);
-  return formatIp(bytes);
 }

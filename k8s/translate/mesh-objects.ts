@@ -64,8 +64,6 @@ export const useWaypointLabel = "istio.io/use-waypoint";
 export const useWaypointNamespaceLabel = "istio.io/use-waypoint-namespace";
 /** On a Gateway: whether it serves services, workloads, both or none. */
 export const waypointForLabel = "istio.io/waypoint-for";
-/** On a Pod, written by the node: whether its connections are captured. */
-export const redirectionAnnotation = "ambient.istio.io/redirection";
 /** On objects made for a Function: its name. */
 export const functionLabel = "lambient.dev/function";
 /** On revisions' workloads: the revision's object name. */

@@ -12,10 +12,10 @@ import {
 } from "#core/proto/istio/workload_pb.js";
 import type { AuthorizationPolicyObject } from "../model/authorization-policy.ts";
 import type { ServiceObject } from "../model/core-objects.ts";
-import { instanceAnnotation, type PodObject } from "../model/pod.ts";
+import { instanceAnnotation, type PodObject, redirectionAnnotation } from "../model/pod.ts";
 import { appProtocolOf, clusterId, isTcp } from "./service-ports.ts";
 import { hostnameOf } from "./mesh-index.ts";
-import { type MeshObjects, type MeshSettings, redirectionAnnotation } from "./mesh-objects.ts";
+import type { MeshObjects, MeshSettings } from "./mesh-objects.ts";
 import { targetAt } from "./named-ports.ts";
 import { describeOwner } from "./pod-owner.ts";
 import { selectorKeysForWorkload } from "./policy-keys.ts";

@@ -4,8 +4,7 @@ import type { KubeClient } from "#host/kube/kube-client.ts";
 import { isNotFound } from "#host/kube/kube-error.ts";
 import type { Log } from "#host/log.ts";
 import { errorText } from "#host/mesh-error.ts";
-import { type PodObject, podResource } from "../../model/pod.ts";
-import { redirectionAnnotation } from "../../reconcile/enrolment/decide-enrolment.ts";
+import { type PodObject, podResource, redirectionAnnotation } from "../../model/pod.ts";
 
 /** Which Pod. */
 export interface NamedPod {

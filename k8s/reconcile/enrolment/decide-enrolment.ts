@@ -31,8 +31,6 @@ export interface EnrolmentSettings {
 
 /** Takes a Pod in on itself or on a namespace; `none` on a Pod opts out of the latter. */
 export const dataplaneModeLabel = "istio.io/dataplane-mode";
-/** On a Pod's status: whether it is taken in. */
-export const redirectionAnnotation = "ambient.istio.io/redirection";
 
 const sidecarStatusAnnotation = "sidecar.istio.io/status";
 const sidecarInjectKey = "sidecar.istio.io/inject";

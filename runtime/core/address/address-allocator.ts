@@ -1,5 +1,6 @@
 /** Hands out the IPv4 addresses of a range, none again before its quarantine is over: a value and its transitions, no timers. */
-import { type Cidr, formatIp, type IpAddress, ipBytes } from "./ip.ts";
+import { addressAt } from "./address-at.ts";
+import type { Cidr, IpAddress } from "./ip.ts";
 
 /** What is handed out, and how. */
 export interface AllocatorOptions {
@@ -56,11 +57,4 @@ export class AddressAllocator {
     this.#resting.shift();
     return first.index;
   }
-}
-
-function addressAt(range: Cidr, index: number): IpAddress {
-  const bytes = Uint8Array.from(ipBytes(range.address));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, view.getUint32(0) + index);
-  return formatIp(bytes);
 }
