@@ -2,8 +2,7 @@
  * The API server against Kubernetes' own with etcd: writes, the way of a change to a hundred watchers, a long list, memory.
  * Same machine, same client, in turns; the durability of each side is in the row's name.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ControlPlane, startControlPlane } from "../support/control-plane.ts";
 import { startKubeApiserver } from "../support/kube-apiserver.ts";
@@ -16,9 +15,9 @@ import {
   needCommand,
   percentile,
   residentMb,
-  runWrk,
 } from "./bench.ts";
 import { openWatches } from "./api-watches.ts";
+import { clients, configMaps, object, updated, write } from "./api-writes.ts";
 
 /** A server that is measured. */
 interface Server extends AsyncDisposable {
@@ -39,11 +38,7 @@ interface Figures {
   readonly fullMb: number;
 }
 
-const writeSeconds = 5;
-const clients = 16;
 const watchers = 100;
-/** Objects that the updates go round: of few, clients would wait for each other. */
-const updated = 256;
 const changes = 200;
 const listed = 10_000;
 
@@ -190,50 +185,6 @@ async function measure(server: Server, isWhole: boolean): Promise<Figures> {
     idleMb,
     fullMb: memoryOf(server),
   };
-}
-
-const configMaps = "/api/v1/namespaces/bench/configmaps";
-
-function object(name: string): object {
-  return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name },
-    data: { count: "COUNT", text: "x".repeat(900) },
-  };
-}
-
-/** By wrk, a client that costs little: each connection sends its next write once the last is answered. */
-async function write(server: Server, method: "POST" | "PUT"): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "lambient-bench-"));
-  const script = join(folder, "write.lua");
-  const prefix = `w${crypto.randomUUID().slice(0, 8)}`;
-  const body = JSON.stringify(object("NAME"));
-  writeFileSync(
-    script,
-    [
-      "local count = 0",
-      `local head = { ["content-type"] = "application/json", ["authorization"] = "Bearer ${server.token}" }`,
-      "request = function()",
-      "  count = count + 1",
-      `  local name = ${method === "POST" ? `"${prefix}-" .. count` : `"u" .. (count % ${updated})`}`,
-      `  local body = string.gsub([==[${body}]==], "NAME", name)`,
-      // Each write says something new: one that changes nothing is not stored.
-      '  body = string.gsub(body, "COUNT", tostring(count))',
-      `  return wrk.format("${method}", "${configMaps}${method === "PUT" ? '/" .. name' : '"'}, head, body)`,
-      "end",
-    ].join("\n"),
-    { mode: 0o600 },
-  );
-  try {
-    const figures = await runWrk({ url: server.url, connections: clients, seconds: writeSeconds, script });
-    if (figures.errors > figures.requests / 100) {
-      throw new Error(`Cannot measure writes: ${figures.errors} of ${figures.requests} failed`);
-    }
-    return figures.requestsPerS;
-  } finally {
-    if (existsSync(folder)) rmSync(folder, { recursive: true });
-  }
 }
 
 /** From the moment a write is sent to the moment each watcher has its event, as one process sees both. */
